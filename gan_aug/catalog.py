@@ -1,0 +1,137 @@
+"""The GANs by name: paper, presets, and what is needed to list them. No torch, so that pages and ``--help`` can read it.
+
+Each entry belongs to the file of the same name in ``gan_aug/gans``; a test asserts that the two agree.
+"""
+
+import dataclasses
+from typing import Any
+
+from gan_aug.errors import InvalidValue, NotFound
+from gan_aug.records import GanConfig, from_dict
+
+PRESETS = ("small-data", "aidl21", "paper")
+
+PRESET_SUMMARIES = {
+    "small-data": "Default, for hundreds to thousands of images: DiffAugment without colour, averaged weights, lazy R1, flips and turns.",
+    "aidl21": "The settings of the AIDL21 student project, with its defects mended.",
+    "paper": "As published, as far as the resolution allows.",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """What can be said about a GAN without building it."""
+
+    name: str
+    title: str
+    paper: str
+    arxiv: str
+    conditional: bool  # learns all classes at once and can be asked for one
+    aliases: tuple[str, ...]
+    summary: str  # one sentence for people who choose
+    presets: dict[str, dict[str, Any]]  # preset name -> settings that differ from GanConfig's defaults
+
+
+# What every small-data preset shares. Colour is diagnostic in dermoscopy, so DiffAugment never touches it; flips and quarter turns are free.
+_SMALL_DATA = {
+    "width": 48,
+    "batch_size": 16,
+    "augment": ("translation", "cutout"),
+    "dihedral": True,
+    "ema_kimg": 5.0,
+}
+
+# What the four networks of the AIDL21 project shared. Its defects are not reproduced: see the docstring of each GAN.
+_AIDL21 = {"batch_size": 16, "width": 64, "g_lr": 2e-4, "d_lr": 2e-4, "beta1": 0.5, "precision": "fp32", "channels_last": False}
+
+_PAPER = {"precision": "fp32", "channels_last": False}
+
+ENTRIES: dict[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        Entry(
+            name="dcgan",
+            title="DC-GAN",
+            paper="Radford, Metz and Chintala 2015: Unsupervised representation learning with deep convolutional GANs",
+            arxiv="1511.06434",
+            conditional=False,
+            aliases=("dc-gan",),
+            summary="The classic: convolutions with batch normalisation and the logistic loss. Quick, and good on small data.",
+            presets={
+                "small-data": {**_SMALL_DATA, "r1_gamma": 0.05},
+                "aidl21": {**_AIDL21, "z_dim": 256, "real_label": 0.9},
+                "paper": {**_PAPER, "z_dim": 100, "width": 128, "batch_size": 128},
+            },
+        ),
+        Entry(
+            name="wgan_gp",
+            title="W-GAN (gradient penalty)",
+            paper="Gulrajani, Ahmed, Arjovsky, Dumoulin and Courville 2017: Improved training of Wasserstein GANs",
+            arxiv="1704.00028",
+            conditional=False,
+            aliases=("wgan", "w-gan", "wgan-gp"),
+            summary="A critic that estimates a distance, held smooth by a penalty. Steady, but five critic steps make it slow.",
+            presets={
+                "small-data": {**_SMALL_DATA, "d_steps": 5, "beta1": 0.0, "beta2": 0.9},
+                "aidl21": {**_AIDL21, "z_dim": 256, "d_steps": 5, "gp_weight": 10.0},
+                "paper": {**_PAPER, "architecture": "paper", "batch_size": 64, "d_steps": 5, "g_lr": 1e-4, "d_lr": 1e-4, "beta1": 0.0, "beta2": 0.9},
+            },
+        ),
+        Entry(
+            name="acgan",
+            title="AC-GAN",
+            paper="Odena, Olah and Shlens 2016: Conditional image synthesis with auxiliary classifier GANs",
+            arxiv="1610.09585",
+            conditional=True,
+            aliases=("ac-gan",),
+            summary="Learns all classes together and paints the one it is asked for, so that one z can be seen as benign and as malignant.",
+            presets={
+                "small-data": {**_SMALL_DATA, "r1_gamma": 0.05, "aux_g": 0.1, "aux_fake": 0.0},
+                "aidl21": {**_AIDL21, "z_dim": 600, "real_label": 0.9},
+                "paper": {**_PAPER, "architecture": "paper", "z_dim": 110, "width": 16, "batch_size": 100},
+            },
+        ),
+        Entry(
+            name="sngan",
+            title="SN-GAN",
+            paper="Miyato, Kataoka, Koyama and Yoshida 2018: Spectral normalization for generative adversarial networks",
+            arxiv="1802.05957",
+            conditional=False,
+            aliases=("sn-gan",),
+            summary="A discriminator whose layers cannot stretch distances, with the hinge loss. Sharp detail; wants a faster discriminator.",
+            presets={
+                "small-data": {**_SMALL_DATA, "d_lr": 8e-4, "r1_gamma": 0.05},
+                "aidl21": {**_AIDL21, "z_dim": 256, "real_label": 0.9},
+                "paper": {**_PAPER, "architecture": "paper", "batch_size": 64},
+            },
+        ),
+    )
+}
+
+
+def entry(name: str) -> Entry:
+    """The entry of a GAN, by its name or an alias.
+
+    Raises
+    ------
+    NotFound
+        If there is no such GAN; the message lists those there are.
+    """
+    for candidate in ENTRIES.values():
+        if name.lower() in (candidate.name, *candidate.aliases):
+            return candidate
+    raise NotFound(f"There is no GAN {name!r}.", f"Choose one of {', '.join(ENTRIES)}.")
+
+
+def gan_config(name: str, preset: str = "small-data", **settings: Any) -> GanConfig:
+    """The configuration of a GAN's preset, with some settings replaced.
+
+    Raises
+    ------
+    NotFound, InvalidValue, UnknownKey
+        If the GAN or preset does not exist, or a setting is wrong.
+    """
+    presets = entry(name).presets
+    if preset not in presets:
+        raise InvalidValue(f"{entry(name).name} has no preset {preset!r}.", f"Choose one of {', '.join(presets)}.")
+    return from_dict(GanConfig, {**presets[preset], **settings})

@@ -1,0 +1,149 @@
+"""Snapshots of a training: weights as safetensors, optimisers apart, and meta.json last of all as the commit point."""
+
+import contextlib
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from gan_aug import files, runs
+from gan_aug.errors import CorruptFile, UserError
+from gan_aug.records import Checkpoint, Run
+
+Weights = dict[str, torch.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """The full state of a training after ``step`` steps."""
+
+    step: int
+    kimg: float
+    weights: dict[str, Weights]  # network name (G, D, G_ema, classifier) -> its state dict
+    optimisers: dict[str, Any]  # name -> state dict; empty in a thinned snapshot
+    sampled: str  # name of the network that is sampled or predicts
+    metrics: dict[str, float]
+
+
+def save_snapshot(run: Run, snapshot: Snapshot) -> Checkpoint:
+    """Write a snapshot; it exists once its meta.json does, and a crash before that leaves the earlier ones as they were.
+
+    Raises
+    ------
+    UserError
+        If the disk is full or cannot be written.
+    """
+    folder = runs.snapshot_folder(runs.run_folder(run.id), snapshot.step)
+    shutil.rmtree(folder, ignore_errors=True)  # left by a crash, or by the steps after the snapshot that a resume went back to
+    folder.mkdir(parents=True)
+    names = []
+    try:
+        for name, weights in snapshot.weights.items():
+            names.append(f"{name}.safetensors")
+            plain = {key: tensor.detach().cpu().contiguous() for key, tensor in weights.items()}
+            _write(folder / names[-1], lambda path, plain=plain: safetensors.torch.save_file(plain, path))
+        if snapshot.optimisers:
+            names.append("optim.pt")
+            _write(folder / "optim.pt", lambda path: torch.save(snapshot.optimisers, path))
+        meta = {
+            "format": runs.META_FORMAT,
+            "run": run.id,
+            "step": snapshot.step,
+            "kimg": snapshot.kimg,
+            "sampled": f"{snapshot.sampled}.safetensors",
+            "config": run.config,
+            "split_fingerprint": run.split_fingerprint,
+            "files": {name: {"sha256": files.sha256_file(folder / name), "bytes": (folder / name).stat().st_size} for name in names},
+            "metrics": snapshot.metrics,
+            "torch": torch.__version__,
+            "created": runs.now(),
+        }
+        files.write_json(folder / "meta.json", meta)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        shutil.rmtree(folder, ignore_errors=True)
+        free = shutil.disk_usage(folder.parent).free / 2**20
+        raise UserError(
+            f"The snapshot of step {snapshot.step} could not be written to {folder}: {error}.",
+            f"Make room ({free:.0f} MiB are free) and resume; the snapshot before it is whole.",
+        ) from error
+    return next(checkpoint for checkpoint in runs.list_checkpoints(run.id) if checkpoint.step == snapshot.step)
+
+
+def _write(path: Path, save: Any) -> None:
+    """Save to a temporary name, flush to the disk, rename."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    save(temporary)
+    with temporary.open("rb") as stream:
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+
+
+def load_weights(path: Path) -> Weights:
+    """Read a safetensors file.
+
+    Raises
+    ------
+    CorruptFile
+        If it is not one.
+    """
+    try:
+        return safetensors.torch.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CorruptFile(f"{path} cannot be read: {error}.", "Use another snapshot of the run.") from error
+
+
+def load_snapshot(checkpoint: Checkpoint) -> Snapshot:
+    """Read a snapshot back, after checking its digests.
+
+    Raises
+    ------
+    CorruptFile
+        If a file is missing or does not have the bytes that were saved.
+    """
+    runs.verify(checkpoint)
+    folder = Path(checkpoint.folder)
+    meta = runs.read_meta(folder)
+    weights = {Path(name).stem: load_weights(folder / name) for name in meta["files"] if name.endswith(".safetensors")}
+    optimisers = torch.load(folder / "optim.pt", map_location="cpu", weights_only=True) if "optim.pt" in meta["files"] else {}
+    return Snapshot(meta["step"], meta["kimg"], weights, optimisers, Path(meta["sampled"]).stem, meta["metrics"])
+
+
+def load_sampled(checkpoint: Checkpoint) -> Weights:
+    """The weights of the network that is sampled (the averaged G) or predicts, after checking their digest."""
+    runs.verify(checkpoint)
+    return load_weights(Path(checkpoint.folder) / runs.read_meta(Path(checkpoint.folder))["sampled"])
+
+
+def newest_good(run_id: str) -> tuple[Snapshot | None, list[str]]:
+    """The newest snapshot from which a training can go on, and a notice for each newer one that was damaged."""
+    checkpoints, notices = runs.scan_checkpoints(run_id)
+    for checkpoint in reversed(checkpoints):
+        try:
+            snapshot = load_snapshot(checkpoint)
+        except CorruptFile as error:
+            notices.append(f"{error.what} The snapshot before it is used.")
+            continue
+        if snapshot.optimisers:
+            return snapshot, notices
+    return None, notices
+
+
+def thin(run_id: str, keep: int = 2) -> None:
+    """Of all but the newest ``keep`` snapshots keep only the weights that are sampled, which is what Explore and evaluation need.
+
+    The new meta.json, which names fewer files, comes first; a crash in between leaves files that nothing refers to.
+    """
+    for checkpoint in runs.list_checkpoints(run_id)[:-keep]:
+        folder = Path(checkpoint.folder)
+        meta = runs.read_meta(folder)
+        dropped = [name for name in meta["files"] if name != meta["sampled"]]
+        if dropped:
+            meta["files"] = {meta["sampled"]: meta["files"][meta["sampled"]]}
+            files.write_json(folder / "meta.json", meta)
+            for name in dropped:
+                with contextlib.suppress(FileNotFoundError):
+                    (folder / name).unlink()

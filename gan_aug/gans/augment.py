@@ -1,0 +1,78 @@
+"""DiffAugment: differentiable augmentation of what D sees (Zhao et al. 2020, arXiv 2006.10738).
+
+Real and fake images pass the same kind of random change in every D and G step, so D cannot learn a small training set by heart and G is not
+asked to paint the change. ``color`` exists for completeness: colour is diagnostic in dermoscopy, so no preset uses it.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+
+def diff_augment(images: Tensor, policies: tuple[str, ...]) -> Tensor:
+    """Apply the named policies, each image with its own random draw.
+
+    Parameters
+    ----------
+    images : Tensor of shape (N, 3, R, R) in [-1, 1]
+    policies : of ``color``, ``translation``, ``cutout``; none returns ``images`` itself
+
+    Returns
+    -------
+    Tensor like ``images``, differentiable in it
+    """
+    for policy in policies:
+        images = _POLICIES[policy](images)
+    return images
+
+
+def _color(x: Tensor) -> Tensor:
+    """Brightness by up to 0.5 either way, saturation times 0 to 2, contrast times 0.5 to 1.5."""
+
+    def draw() -> Tensor:
+        return torch.rand(x.shape[0], 1, 1, 1, device=x.device, dtype=x.dtype)
+
+    x = x + (draw() - 0.5)
+    grey = x.mean(dim=1, keepdim=True)
+    x = grey + (x - grey) * (2 * draw())
+    mean = x.mean(dim=(1, 2, 3), keepdim=True)
+    return mean + (x - mean) * (0.5 + draw())
+
+
+def _translation(x: Tensor, share: float = 0.125) -> Tensor:
+    """Shift by up to an eighth of the side, filling with mid-grey (zero)."""
+    n, _, side, _ = x.shape
+    reach = int(side * share + 0.5)
+    shift = torch.randint(-reach, reach + 1, (2, n, 1), device=x.device)
+    position = torch.arange(side, device=x.device)
+    # One pixel of padding on every side catches all positions that fall outside.
+    rows, columns = ((position + shift[axis] + 1).clamp(0, side + 1) for axis in (0, 1))
+    padded = pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1)
+    image = torch.arange(n, device=x.device)[:, None, None]
+    return padded[image, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _cutout(x: Tensor, share: float = 0.5) -> Tensor:
+    """Blank a square of half the side at a random place, partly outside the image at times."""
+    n, _, side, _ = x.shape
+    hole = int(side * share + 0.5)
+    centre = torch.randint(0, side + 1 - hole % 2, (2, n, 1), device=x.device)
+    position = torch.arange(side, device=x.device)
+    in_rows, in_columns = ((position >= centre[axis] - hole // 2) & (position < centre[axis] + hole - hole // 2) for axis in (0, 1))
+    return x * ~(in_rows[:, None, :, None] & in_columns[:, None, None, :])
+
+
+_POLICIES = {"color": _color, "translation": _translation, "cutout": _cutout}
+
+
+def dihedral(images: Tensor) -> Tensor:
+    """Turn each image by one of the 8 flips and quarter turns, each as likely as the others.
+
+    Parameters
+    ----------
+    images : Tensor of shape (N, C, R, R), any dtype
+    """
+    for change in (lambda x: x.flip(3), lambda x: x.flip(2), lambda x: x.transpose(2, 3)):
+        chosen = torch.rand(images.shape[0], 1, 1, 1, device=images.device) < 0.5
+        images = torch.where(chosen, change(images), images)
+    return images

@@ -1,0 +1,56 @@
+"""DC-GAN: deep convolutional GAN (Radford, Metz and Chintala 2015, arXiv 1511.06434).
+
+What follows the paper: strided and transposed convolutions without pooling or dense layers, BatchNorm everywhere but at G's output and D's
+input, ReLU and tanh in G, LeakyReLU 0.2 in D, N(0, 0.02) weights, Adam 2e-4 with beta1 0.5, batch 128, images in [-1, 1].
+
+What does not: z is N(0, I) and not uniform, so that walks are spherical for all GANs; D returns logits and the loss is softplus, which is the
+same function as sigmoid with cross-entropy but cannot saturate to a gradient of zero.
+
+``aidl21``: z 256, batch 16, real labels 0.9. Mended against the original: D can be constructed (its ``nd``/``ndf`` mix-up), there is a true
+DC-GAN at 128 px (the original's was spectrally normalised), label smoothing is really applied, and only to the real side.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
+
+from gan_aug.gans.blocks import ConvDiscriminator, ConvGenerator, logistic_accuracy
+from gan_aug.records import GanConfig, GanSpec
+
+
+class Generator(ConvGenerator):
+    """z (N, z_dim) to images (N, 3, R, R) in [-1, 1]."""
+
+    def __init__(self, config: GanConfig):
+        super().__init__(config.z_dim, config.width, config.resolution)
+
+
+class Discriminator(ConvDiscriminator):
+    """Images (N, 3, R, R) in [-1, 1] to logits (N,)."""
+
+    def __init__(self, config: GanConfig):
+        super().__init__(config.width, config.resolution, norm="batch")
+
+
+def d_loss(D: nn.Module, real: Tensor, fake: Tensor, y: Tensor | None, config: GanConfig) -> tuple[Tensor, dict[str, Tensor]]:
+    """-E[log D(x)] - E[log(1 - D(G(z)))] in logits; real and fake pass D apart, each with its own batch statistics."""
+    real_logits, fake_logits = D(real).float(), D(fake).float()
+    loss = binary_cross_entropy_with_logits(real_logits, torch.full_like(real_logits, config.real_label)) + softplus(fake_logits).mean()
+    return loss, {
+        "D/real": real_logits.detach().mean(),
+        "D/fake": fake_logits.detach().mean(),
+        "D/accuracy": logistic_accuracy(real_logits, fake_logits),
+    }
+
+
+def g_loss(D: nn.Module, real: Tensor, fake: Tensor, y: Tensor | None, config: GanConfig) -> tuple[Tensor, dict[str, Tensor]]:
+    """-E[log D(G(z))], the non-saturating form."""
+    return softplus(-D(fake).float()).mean(), {}
+
+
+def build(config: GanConfig, n_classes: int) -> tuple[nn.Module, nn.Module]:
+    """G and D for ``config``; the classes play no part, and the paper's networks are the DCGAN-sized ones."""
+    return Generator(config), Discriminator(config)
+
+
+SPEC = GanSpec("dcgan", build, d_loss, g_loss)

@@ -1,0 +1,82 @@
+"""SN-GAN: spectral normalisation (Miyato, Kataoka, Koyama and Yoshida 2018, arXiv 1802.05957).
+
+What follows the paper: every layer of D is divided by its largest singular value, found by one power iteration per forward pass; D has no
+other normalisation and LeakyReLU 0.1; hinge loss. Preset ``paper``: the SNDCGAN pair of the paper's table 3, Adam 2e-4 with betas
+(0.5, 0.999), one D step, batch 64.
+
+What does not: ``small-data`` uses DCGAN-sized networks, and a faster D (four times G's learning rate, Heusel et al. 2017, arXiv 1706.08500),
+because with equal rates a spectrally normalised D stayed too weak to teach G within a small budget.
+
+``aidl21``: z 256, batch 16, logistic in place of hinge loss is not kept. Mended against the original: spectral normalisation replaces
+BatchNorm instead of being stacked on it, weights are initialised before they are wrapped (afterwards the values are lost), and D returns
+logits. The real-side target of 0.9 has no meaning in a hinge loss and is not used.
+"""
+
+from torch import Tensor, nn, relu
+
+from gan_aug.gans.blocks import ConvDiscriminator, ConvGenerator, init_weights, logistic_accuracy, normalise_spectrally
+from gan_aug.records import GanConfig, GanSpec
+
+
+class PaperGenerator(nn.Module):
+    """SNDCGAN's generator: z (N, z_dim), a linear layer to R/8, three doublings with 4x4 transposed convolutions, BatchNorm and ReLU, tanh."""
+
+    def __init__(self, config: GanConfig):
+        super().__init__()
+        self.first, self.side = 8 * config.width, config.resolution // 8
+        self.linear = nn.Linear(config.z_dim, self.first * self.side**2)
+        layers: list[nn.Module] = [nn.BatchNorm2d(self.first), nn.ReLU()]
+        for factor in (4, 2, 1):
+            width = factor * config.width
+            layers += [nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(config.width, 3, 3, 1, 1), nn.Tanh())
+        init_weights(self)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.layers(self.linear(z).view(-1, self.first, self.side, self.side))
+
+
+class PaperDiscriminator(nn.Module):
+    """SNDCGAN's discriminator: images (N, 3, R, R) to logits (N,) through seven spectrally normalised convolutions and a linear layer."""
+
+    def __init__(self, config: GanConfig):
+        super().__init__()
+        width = config.width
+        layers: list[nn.Module] = [nn.Conv2d(3, width, 3, 1, 1), nn.LeakyReLU(0.1)]
+        for factor in (1, 2, 4):
+            narrow, wide = factor * width, 2 * factor * width
+            layers += [nn.Conv2d(narrow, wide, 4, 2, 1), nn.LeakyReLU(0.1), nn.Conv2d(wide, wide, 3, 1, 1), nn.LeakyReLU(0.1)]
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(8 * width * (config.resolution // 8) ** 2, 1))
+        init_weights(self)
+        normalise_spectrally(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers(images).flatten()
+
+
+def d_loss(D: nn.Module, real: Tensor, fake: Tensor, y: Tensor | None, config: GanConfig) -> tuple[Tensor, dict[str, Tensor]]:
+    """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))] (paper, eq. 16)."""
+    real_logits, fake_logits = D(real).float(), D(fake).float()
+    return relu(1 - real_logits).mean() + relu(1 + fake_logits).mean(), {
+        "D/real": real_logits.detach().mean(),
+        "D/fake": fake_logits.detach().mean(),
+        "D/accuracy": logistic_accuracy(real_logits, fake_logits),
+    }
+
+
+def g_loss(D: nn.Module, real: Tensor, fake: Tensor, y: Tensor | None, config: GanConfig) -> tuple[Tensor, dict[str, Tensor]]:
+    """-E[D(G(z))] (paper, eq. 17)."""
+    return -D(fake).float().mean(), {}
+
+
+def build(config: GanConfig, n_classes: int) -> tuple[nn.Module, nn.Module]:
+    """G and D for ``config``; the classes play no part."""
+    if config.architecture == "paper":
+        return PaperGenerator(config), PaperDiscriminator(config)
+    return (
+        ConvGenerator(config.z_dim, config.width, config.resolution),
+        ConvDiscriminator(config.width, config.resolution, norm="spectral", slope=0.1),
+    )
+
+
+SPEC = GanSpec("sngan", build, d_loss, g_loss)

@@ -1,0 +1,151 @@
+"""Latent vectors: z of a seed, walks between seeds, and the seed plane. NumPy only.
+
+One seed is one z on every device, at every batch size and in every version of the libraries: NumPy promises stable bit streams for its bit
+generators (not for ``standard_normal``), so z is made here from Philox's raw bits through the Box-Muller transform.
+"""
+
+import re
+
+import numpy as np
+
+from gan_aug.errors import InvalidValue
+
+_MAX_SEEDS = 1_000_000
+
+
+def z_of_seed(seed: int, z_dim: int) -> np.ndarray:
+    """The standard normal latent vector that belongs to ``seed``.
+
+    Box and Muller (1958): with u1 in (0, 1] and u2 in [0, 1), ``sqrt(-2 ln u1) cos(2 pi u2)`` and the same with ``sin`` are independent N(0, 1).
+
+    Parameters
+    ----------
+    seed : int
+        Non-negative, below 2**64.
+    z_dim : int
+        Number of components.
+
+    Returns
+    -------
+    ndarray of shape (z_dim,), float32
+    """
+    if not 0 <= seed < 2**64:
+        raise InvalidValue(f"Seed {seed} is out of range.", "Use a whole number from 0 to 18446744073709551615.")
+    pairs = (z_dim + 1) // 2
+    bits = np.random.Philox(key=seed).random_raw(2 * pairs) >> np.uint64(11)  # 53 bits, all that a float64 holds
+    u = bits.astype(np.float64) * 2.0**-53
+    radius = np.sqrt(-2.0 * np.log(1.0 - u[:pairs]))
+    angle = 2.0 * np.pi * u[pairs:]
+    z = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).reshape(-1)
+    return z[:z_dim].astype(np.float32)
+
+
+def z_of_seeds(seeds: list[int], z_dim: int) -> np.ndarray:
+    """Latent vectors of several seeds, shape (len(seeds), z_dim), float32."""
+    return np.stack([z_of_seed(seed, z_dim) for seed in seeds]) if seeds else np.zeros((0, z_dim), np.float32)
+
+
+def slerp(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
+    """Spherical interpolation between latent vectors (Shoemake 1985; for GANs White 2016, arXiv 1609.04468).
+
+    The direction moves along the great circle and the length is interpolated linearly, so that every frame is as far from the origin as
+    samples of N(0, I) are; a straight line would pass through the middle, which G has never seen.
+
+    Parameters
+    ----------
+    a, b : ndarray of shape (z_dim,)
+    t : float
+        Position, 0 at ``a`` and 1 at ``b``.
+
+    Returns
+    -------
+    ndarray of shape (z_dim,), float32
+    """
+    a64, b64 = a.astype(np.float64), b.astype(np.float64)
+    norm_a, norm_b = np.linalg.norm(a64), np.linalg.norm(b64)
+    if norm_a == 0 or norm_b == 0:
+        return ((1 - t) * a64 + t * b64).astype(np.float32)
+    cosine = np.clip(np.dot(a64, b64) / (norm_a * norm_b), -1.0, 1.0)
+    angle = np.arccos(cosine)
+    if np.sin(angle) < 1e-6:  # (anti)parallel: no unique great circle, and the straight line is the limit
+        return ((1 - t) * a64 + t * b64).astype(np.float32)
+    direction = (np.sin((1 - t) * angle) * a64 / norm_a + np.sin(t * angle) * b64 / norm_b) / np.sin(angle)
+    return (((1 - t) * norm_a + t * norm_b) * direction).astype(np.float32)
+
+
+def walk(seeds: list[int], frames: int, z_dim: int) -> np.ndarray:
+    """A path through the latent vectors of ``seeds``, in ``frames`` evenly spaced steps, first and last included.
+
+    Returns
+    -------
+    ndarray of shape (frames, z_dim), float32
+
+    Raises
+    ------
+    InvalidValue
+        With fewer than two seeds or fewer frames than seeds.
+    """
+    if len(seeds) < 2:
+        raise InvalidValue("A walk needs at least two seeds.", "Give them as a list, for example 3,7,12.")
+    if frames < len(seeds):
+        raise InvalidValue(
+            f"{frames} frames cannot visit {len(seeds)} seeds.", f"Ask for at least {len(seeds)} frames, or name fewer seeds."
+        )
+    corners = z_of_seeds(seeds, z_dim)
+    path = []
+    for position in np.linspace(0, len(seeds) - 1, frames):
+        leg = min(int(position), len(seeds) - 2)
+        path.append(slerp(corners[leg], corners[leg + 1], float(position - leg)))
+    return np.stack(path)
+
+
+def plane(x: float, y: float, z_dim: int, stride: int = 1000) -> np.ndarray:
+    """Latent vector of a point on the endless plane of seeds: whole numbers are seeds, the space between them is blended.
+
+    The four nearest corners ``seed = x + stride * y`` are slerped, first along x, then along y.
+
+    Returns
+    -------
+    ndarray of shape (z_dim,), float32
+    """
+    x0, y0 = int(np.floor(x)), int(np.floor(y))
+
+    def corner(column: int, row: int) -> np.ndarray:
+        return z_of_seed((column + stride * row) % 2**64, z_dim)
+
+    lower = slerp(corner(x0, y0), corner(x0 + 1, y0), x - x0)
+    upper = slerp(corner(x0, y0 + 1), corner(x0 + 1, y0 + 1), x - x0)
+    return slerp(lower, upper, y - y0)
+
+
+def truncate(z: np.ndarray, truncation: float) -> np.ndarray:
+    """Scale z towards the mean image: 1 leaves it, smaller values trade variety for typicality.
+
+    Raises
+    ------
+    InvalidValue
+        Outside 0 to 2.
+    """
+    if not 0.0 <= truncation <= 2.0:
+        raise InvalidValue(f"Truncation {truncation} is out of range.", "Use a number from 0 to 2; 1 means none.")
+    return (z * np.float32(truncation)).astype(np.float32)
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Read a seed list such as ``0-63`` or ``3,7,12`` or ``0,4-6``.
+
+    Raises
+    ------
+    InvalidValue
+        If the text is not such a list, a range runs backwards, or more than a million seeds are named.
+    """
+    seeds: list[int] = []
+    for piece in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,19})(?:\s*-\s*(\d{1,19}))?\s*", piece)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if first > last:
+            raise InvalidValue(f"{text!r} is not a list of seeds.", "Write whole numbers and ranges, for example 0-63 or 3,7,12.")
+        if len(seeds) + last - first + 1 > _MAX_SEEDS:
+            raise InvalidValue(f"{text!r} names more than a million seeds.", "Sample in several parts.")
+        seeds.extend(range(first, last + 1))
+    return seeds

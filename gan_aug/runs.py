@@ -1,0 +1,316 @@
+"""Run folders: the truth about every training, readable without torch.
+
+    <checkpoints>/<run id>/
+        run.json              what was asked for (records.Run); never changes
+        training_list.parquet the images it has seen
+        status.json           where it is now; written at every tick
+        stats.jsonl           one line of numbers per tick
+        log.txt               what happened, in words
+        grids/step-00000100.png
+        snapshots/step-00000100/ weights, optimisers, and last of all meta.json
+        best.json             which snapshot was chosen, and by what measure; absent until one was
+        run.lock              held by the process that trains it
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import difflib
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from gan_aug import __version__, files, workspace
+from gan_aug.data.training_list import write_training_list
+from gan_aug.errors import CorruptFile, InvalidValue, NotFound
+from gan_aug.records import Checkpoint, Run, SeenImage, from_dict, to_dict
+
+State = Literal["new", "running", "stopped", "finished", "failed", "lost"]
+
+META_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class RunStatus:
+    """Where a run is. ``running`` is told by the lock, so a killed training shows as ``lost`` at once."""
+
+    state: State
+    step: int
+    kimg: float
+    total_kimg: float
+    images_per_second: float
+    message: str
+    flags: tuple[str, ...]  # health warnings in words
+    updated: str  # ISO 8601, UTC
+
+
+def now() -> str:
+    """The time as it is written in records: ISO 8601, UTC, seconds."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def code_version() -> str:
+    """Version of gan_aug, with the commit where it runs from a checkout."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return __version__
+    try:
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
+        commit = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return __version__
+    return f"{__version__}+{commit}"
+
+
+# --- folders -----------------------------------------------------------------------------------------------------------------------------
+
+
+def run_folder(run_id: str) -> Path:
+    """Folder of a run, trained here or shipped.
+
+    Raises
+    ------
+    NotFound
+        If there is none; the message names the nearest ones.
+    """
+    workspace.check_name(run_id, "run id")
+    for parent in (workspace.checkpoints(), workspace.checkpoints() / "pretrained"):
+        if (parent / run_id / "run.json").exists():
+            return parent / run_id
+    near = difflib.get_close_matches(run_id, _run_ids(), n=3, cutoff=0.4)
+    raise NotFound(
+        f"There is no run {run_id!r} in {workspace.checkpoints()}.",
+        f"Did you mean {' or '.join(near)}?" if near else "See the runs with: gan-aug runs",
+    )
+
+
+def _run_ids() -> list[str]:
+    parents = (workspace.checkpoints(), workspace.checkpoints() / "pretrained")
+    return sorted(path.parent.name for parent in parents for path in parent.glob("*/run.json") if not path.parent.name.startswith("."))
+
+
+def create_run(run: Run, seen: list[SeenImage]) -> Path:
+    """Make the folder of a new run, whole or not at all.
+
+    Raises
+    ------
+    InvalidValue
+        If a run of that id exists.
+    """
+    folder = workspace.checkpoints() / workspace.check_name(run.id, "run id")
+    try:
+        with files.new_folder(folder) as temporary:
+            files.write_json(temporary / "run.json", to_dict(run))
+            write_training_list(temporary, seen)
+    except FileExistsError:
+        raise InvalidValue(f"There already is a run {run.id!r}.", "Choose another name, or resume that run.") from None
+    return folder
+
+
+def new_run_id(*words: str | int) -> str:
+    """A readable id that is not taken: the words, joined, and four random digits."""
+    name = "-".join(str(word) for word in words)[:90]
+    return workspace.check_name(f"{name}-{secrets.token_hex(2)}", "run id")
+
+
+def load_run(run_id: str) -> Run:
+    """The record of a run."""
+    return from_dict(Run, files.read_json(run_folder(run_id) / "run.json"))
+
+
+def list_runs(kind: str | None = None) -> list[Run]:
+    """All runs, newest first, of one kind (``gan`` or ``classifier``) if given."""
+    runs = [load_run(run_id) for run_id in _run_ids()]
+    return sorted((run for run in runs if kind in (None, run.kind)), key=lambda run: run.created, reverse=True)
+
+
+@contextlib.contextmanager
+def training_lock(run_id: str) -> Iterator[None]:
+    """Hold the run while it trains.
+
+    Raises
+    ------
+    InvalidValue
+        If another process trains it already.
+    """
+    with files.try_lock(run_folder(run_id) / "run.lock") as held:
+        if not held:
+            raise InvalidValue(f"Run {run_id} is being trained by another process.", "Wait for it to end, or stop it first.")
+        yield
+
+
+# --- progress ----------------------------------------------------------------------------------------------------------------------------
+
+
+def write_status(folder: Path, status: RunStatus) -> None:
+    """Replace the status file."""
+    files.write_json(folder / "status.json", dataclasses.asdict(status))
+
+
+def status(run_id: str) -> RunStatus:
+    """Where a run is now."""
+    folder = run_folder(run_id)
+    path = folder / "status.json"
+    if not path.exists():
+        fresh = RunStatus("new", 0, 0.0, float(load_run(run_id).config.get("total_kimg", 0.0)), 0.0, "Not started.", (), "")
+        return dataclasses.replace(fresh, state="running", message="Starting.") if files.is_locked(folder / "run.lock") else fresh
+    found = from_dict(RunStatus, files.read_json(path))
+    if files.is_locked(folder / "run.lock"):
+        return dataclasses.replace(found, state="running")
+    if found.state == "running":
+        return dataclasses.replace(found, state="lost", message="The process that trained it is gone. It can be resumed.")
+    return found
+
+
+def append_log(folder: Path, message: str) -> None:
+    """Add a line, with the time, to the run's log."""
+    with (folder / "log.txt").open("a", encoding="utf-8") as stream:
+        stream.write(f"{now()}  {message}\n")
+
+
+def append_stats(folder: Path, line: dict[str, Any]) -> None:
+    """Add a line of numbers to the run's statistics."""
+    with (folder / "stats.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line, allow_nan=False) + "\n")
+
+
+def truncate_stats(folder: Path, step: int) -> None:
+    """Drop the lines after ``step``: a resumed run writes them again."""
+    path = folder / "stats.jsonl"
+    if path.exists():
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+        files.write_text(path, "".join(line for line in lines if json.loads(line)["step"] <= step))
+
+
+def read_stats(run_id: str, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The lines of statistics from byte ``offset`` on, and the offset to go on from.
+
+    A last line that is still being written is left for the next call. When the file became shorter (the run was resumed from an earlier
+    snapshot) everything is read again, and the returned offset is smaller than the given one.
+    """
+    path = run_folder(run_id) / "stats.jsonl"
+    if not path.exists():
+        return [], 0
+    with path.open("rb") as stream:
+        if offset > os.fstat(stream.fileno()).st_size:
+            offset = 0
+        stream.seek(offset)
+        content = stream.read()
+    whole = content[: content.rfind(b"\n") + 1]
+    return [json.loads(line) for line in whole.splitlines()], offset + len(whole)
+
+
+def log_tail(run_id: str, lines: int = 30) -> str:
+    """The last lines of a run's log."""
+    path = run_folder(run_id) / "log.txt"
+    return "\n".join(path.read_text(encoding="utf-8").splitlines()[-lines:]) if path.exists() else ""
+
+
+def grids(run_id: str) -> list[tuple[int, Path]]:
+    """The sample grids of a run, as (step, file), in order of training."""
+    return [(int(path.stem.removeprefix("step-")), path) for path in sorted((run_folder(run_id) / "grids").glob("step-*.png"))]
+
+
+# --- snapshots ---------------------------------------------------------------------------------------------------------------------------
+
+
+def snapshot_folder(folder: Path, step: int) -> Path:
+    """Where the snapshot of a step lies."""
+    return folder / "snapshots" / f"step-{step:08d}"
+
+
+def scan_checkpoints(run_id: str) -> tuple[list[Checkpoint], list[str]]:
+    """The snapshots of a run in order of training, and a notice for each whose meta.json is damaged.
+
+    A folder without meta.json was never finished and is neither.
+    """
+    found, notices = [], []
+    for path in sorted((run_folder(run_id) / "snapshots").glob("step-*/meta.json")):
+        try:
+            found.append(_checkpoint(run_id, path.parent))
+        except CorruptFile as error:
+            notices.append(error.what)
+    return found, notices
+
+
+def list_checkpoints(run_id: str) -> list[Checkpoint]:
+    """The readable snapshots of a run, in order of training."""
+    return scan_checkpoints(run_id)[0]
+
+
+def _checkpoint(run_id: str, folder: Path) -> Checkpoint:
+    meta = read_meta(folder)
+    sha256 = meta["files"][meta["sampled"]]["sha256"]
+    return Checkpoint(run_id, meta["step"], meta["kimg"], str(folder), sha256, meta["metrics"], meta["created"])
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """The meta.json of a snapshot.
+
+    Raises
+    ------
+    CorruptFile
+        If it is not readable, or of a format that this version does not know.
+    """
+    try:
+        meta = files.read_json(folder / "meta.json")
+        known = meta["format"] == META_FORMAT
+    except (ValueError, KeyError, TypeError):
+        raise CorruptFile(f"{folder / 'meta.json'} is damaged.", "Delete that snapshot folder; an earlier snapshot is used then.") from None
+    if not known:
+        raise CorruptFile(f"{folder} has format {meta['format']}, and this version reads {META_FORMAT}.", "Update gan_aug.")
+    return meta
+
+
+def verify(checkpoint: Checkpoint) -> None:
+    """Check every file of a snapshot against the digest recorded when it was written.
+
+    Raises
+    ------
+    CorruptFile
+        If a file is missing or differs.
+    """
+    folder = Path(checkpoint.folder)
+    for name, recorded in read_meta(folder)["files"].items():
+        path = folder / name
+        if not path.exists():
+            raise CorruptFile(f"{path} is missing.", "Use an earlier snapshot of the run.")
+        if path.stat().st_size != recorded["bytes"] or files.sha256_file(path) != recorded["sha256"]:
+            raise CorruptFile(f"{path} does not have the bytes that were saved.", "Use an earlier snapshot of the run.")
+
+
+def choose_best(run_id: str, step: int, reason: str) -> None:
+    """Record which snapshot is the best, and by what measure."""
+    files.write_json(run_folder(run_id) / "best.json", {"step": step, "reason": reason, "created": now()})
+
+
+def resolve(reference: str) -> tuple[Run, Checkpoint]:
+    """Find the snapshot that ``RUN``, ``RUN@best``, ``RUN@last`` or ``RUN@kimg`` means. ``RUN`` is the best where one was chosen, else the last.
+
+    Raises
+    ------
+    NotFound
+        If the run, or such a snapshot of it, does not exist.
+    """
+    run_id, _, which = reference.partition("@")
+    run, checkpoints = load_run(run_id), list_checkpoints(run_id)
+    if not checkpoints:
+        raise NotFound(f"Run {run_id} has no snapshot yet.", "Wait until its training has written one.")
+    best = run_folder(run_id) / "best.json"
+    if which == "best" and not best.exists():
+        raise NotFound(f"No best snapshot of {run_id} was chosen.", f"Choose one with: gan-aug evaluate {run_id} --select")
+    if which == "best" or (not which and best.exists()):
+        step = files.read_json(best)["step"]
+        chosen = [checkpoint for checkpoint in checkpoints if checkpoint.step == step]
+    elif which in ("", "last"):
+        chosen = checkpoints[-1:]
+    else:
+        chosen = [checkpoint for checkpoint in checkpoints if f"{checkpoint.kimg:g}" == which]
+    if not chosen:
+        there = ", ".join(f"{checkpoint.kimg:g}" for checkpoint in checkpoints)
+        raise NotFound(f"Run {run_id} has no snapshot @{which or 'best'}.", f"It has, in thousands of images: {there}.")
+    return run, chosen[0]

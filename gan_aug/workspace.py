@@ -1,0 +1,50 @@
+"""Where things are: the folders of a workspace, from three environment variables.
+
+``GAN_AUG_HOME`` (default ``./workspace``) holds datasets, studies, the database and exports; ``GAN_AUG_CHECKPOINTS`` (default
+``./checkpoints``) holds run folders; ``GAN_AUG_DATABASE_URL`` names another database. They are read at each call, so that tests and jobs can
+point a process elsewhere.
+"""
+
+import os
+import re
+from pathlib import Path
+
+from gan_aug.errors import InvalidValue
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def home() -> Path:
+    """Folder of the workspace (created by whoever writes into it)."""
+    return Path(os.environ.get("GAN_AUG_HOME") or "workspace").resolve()
+
+
+def checkpoints() -> Path:
+    """Folder of the run folders."""
+    return Path(os.environ.get("GAN_AUG_CHECKPOINTS") or "checkpoints").resolve()
+
+
+def datasets() -> Path:
+    """Folder that holds one folder per dataset."""
+    return home() / "datasets"
+
+
+def studies() -> Path:
+    """Folder that holds one folder per study."""
+    return home() / "studies"
+
+
+def check_name(name: str, what: str = "name") -> str:
+    """Return ``name`` if it can safely be part of a path, else raise.
+
+    Raises
+    ------
+    InvalidValue
+        If it is not 1 to 100 letters, digits, ``.``, ``_`` or ``-`` that begin with a letter or digit.
+    """
+    if not _NAME.fullmatch(name) or name.endswith(".tmp"):
+        raise InvalidValue(
+            f"{name!r} cannot be a {what}.",
+            "Use 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or a digit.",
+        )
+    return name

@@ -1,0 +1,49 @@
+"""Fixtures shared by all tests: a workspace of its own for each test, and a small phantom dataset."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """One thread, so that floating-point sums have one order and parallel test processes do not fight for cores."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty workspace; returns its home folder."""
+    home = tmp_path / "workspace"
+    home.mkdir()
+    monkeypatch.setenv("GAN_AUG_HOME", str(home))
+    monkeypatch.setenv("GAN_AUG_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    monkeypatch.delenv("GAN_AUG_DATABASE_URL", raising=False)
+    return home
+
+
+@pytest.fixture(scope="session")
+def phantom_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Home folder in which the phantom dataset (160 images, 64 px) was made once, with its split."""
+    from gan_aug.data.phantom import make_phantom
+    from gan_aug.data.split import make_split
+
+    home = tmp_path_factory.mktemp("phantom")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAN_AUG_HOME", str(home))
+        make_phantom("phantom", images=160, size=64, seed=0)
+        make_split("phantom")
+    return home
+
+
+@pytest.fixture
+def phantom(workspace: Path, phantom_source: Path) -> str:
+    """Name of a phantom dataset that lies, split, in this test's workspace."""
+    shutil.copytree(phantom_source / "datasets", workspace / "datasets")
+    return "phantom"

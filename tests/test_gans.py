@@ -1,0 +1,315 @@
+"""What every GAN promises, and the known answers of its losses, penalties and layers."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from gan_aug import catalog, gans
+from gan_aug.errors import InvalidValue, NotFound, UnknownKey
+from gan_aug.gans import acgan, dcgan, sngan, wgan_gp
+from gan_aug.gans.augment import diff_augment, dihedral
+from gan_aug.gans.blocks import ConvDiscriminator, ConvGenerator, channel_plan, r1_penalty
+from gan_aug.records import GanConfig
+
+NAMES = list(catalog.ENTRIES)
+TINY = {"z_dim": 8, "width": 4, "batch_size": 4}
+
+
+def small(name: str, **settings: object) -> tuple[GanConfig, nn.Module, nn.Module, torch.Tensor | None]:
+    config = catalog.gan_config(name, **{**TINY, **settings})
+    torch.manual_seed(0)
+    G, D = gans.spec(name).build(config, 2)
+    y = torch.tensor([0, 1, 0, 1]) if catalog.entry(name).conditional else None
+    return config, G, D, y
+
+
+# --- the contract ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_catalog_and_files_agree():
+    folder = Path(gans.__file__).parent
+    shared = {"__init__", "blocks", "augment"}
+    assert {path.stem for path in folder.glob("*.py")} - shared == set(catalog.ENTRIES)
+    for name, entry in catalog.ENTRIES.items():
+        assert gans.spec(name).name == entry.name == name
+        assert set(entry.presets) == set(catalog.PRESETS)
+        assert entry.arxiv in gans.importlib.import_module(f"gan_aug.gans.{name}").__doc__
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("resolution", [64, 128, 256])
+@pytest.mark.parametrize("architecture", ["dcgan", "paper"])
+def test_shapes_ranges_and_gradients(name, resolution, architecture):
+    config, G, D, y = small(name, resolution=resolution, architecture=architecture)
+    spec = gans.spec(name)
+    fake = G(torch.randn(4, config.z_dim), y)
+    assert fake.shape == (4, 3, resolution, resolution)
+    assert fake.abs().max() <= 1
+    real = torch.rand(4, 3, resolution, resolution) * 2 - 1
+    loss, stats = spec.d_loss(D, real, fake.detach(), y, config)
+    loss.backward()
+    assert all(parameter.grad is not None and torch.isfinite(parameter.grad).all() for parameter in D.parameters())
+    assert all(parameter.grad is None for parameter in G.parameters())
+    g_loss, _ = spec.g_loss(D, real, fake, y, config)
+    g_loss.backward()
+    assert all(parameter.grad is not None and torch.isfinite(parameter.grad).all() for parameter in G.parameters())
+    assert 0 <= stats["D/accuracy"] <= 1
+    assert all(not value.requires_grad and value.ndim == 0 for value in stats.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_preset_builds_a_valid_config_at_every_resolution(name):
+    for preset in catalog.PRESETS:
+        for resolution in (64, 128, 256):
+            assert catalog.gan_config(name, preset, resolution=resolution).resolution == resolution
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_batch_does_not_change_a_picture(name):
+    config, G, _, y = small(name)
+    G.eval()
+    z = torch.randn(4, config.z_dim)
+    together = G(z, y)
+    alone = torch.cat([G(z[i : i + 1], y[i : i + 1] if y is not None else None) for i in range(4)])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+def test_a_conditional_g_takes_class_numbers_and_mixtures():
+    config, G, _, y = small("acgan")
+    G.eval()
+    z = torch.randn(4, config.z_dim)
+    torch.testing.assert_close(G(z, y), G(z, nn.functional.one_hot(y, 2).float()))
+    assert not torch.allclose(G(z, y), G(z, 1 - y))
+    with pytest.raises(ValueError, match="needs y"):
+        G(z)
+
+
+def test_unknown_names_are_named():
+    with pytest.raises(NotFound, match="no GAN 'stylegan'"):
+        catalog.entry("stylegan")
+    with pytest.raises(InvalidValue, match="no preset 'huge'"):
+        catalog.gan_config("dcgan", "huge")
+    with pytest.raises(UnknownKey, match="'learning_rate'"):
+        catalog.gan_config("dcgan", learning_rate=1.0)
+    assert catalog.entry("WGAN").name == "wgan_gp"
+
+
+# --- networks ----------------------------------------------------------------------------------------------------------------------------
+
+
+def count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_dcgan_64_has_the_parameters_of_the_reference():
+    assert count(ConvGenerator(100, 64, 64)) == 3_576_704
+    assert count(ConvDiscriminator(64, 64, "batch")) == 2_765_568
+
+
+def test_channel_plan():
+    assert channel_plan(64, 64) == [512, 256, 128, 64]
+    assert channel_plan(128, 64) == [512, 512, 256, 128, 64]
+    assert channel_plan(256, 8) == [64, 64, 64, 32, 16, 8]
+
+
+def test_dcgan_weights_start_as_the_paper_says():
+    G, D = ConvGenerator(100, 32, 64), ConvDiscriminator(32, 64, "spectral")
+    assert G.layers[0].weight.std().item() == pytest.approx(0.02, rel=0.05)
+    # Under spectral normalisation the values lie in `original`; the original project lost them there.
+    assert D.layers[2].parametrizations.weight.original.std().item() == pytest.approx(0.02, rel=0.05)
+
+
+def test_sngan_d_is_spectrally_normalised_in_every_layer_and_has_no_other_norm():
+    for architecture in ("dcgan", "paper"):
+        _, _, D, _ = small("sngan", architecture=architecture, width=8)
+        for _ in range(100):
+            D(torch.randn(2, 3, 64, 64))
+        D.eval()
+        layers = [module for module in D.modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
+        assert len(layers) == (5 if architecture == "dcgan" else 8)
+        for layer in layers:
+            assert torch.linalg.svdvals(layer.weight.flatten(1))[0].item() == pytest.approx(1.0, abs=0.02)
+        assert not any(isinstance(module, (nn.BatchNorm2d, nn.GroupNorm)) for module in D.modules())
+
+
+@pytest.mark.parametrize("architecture", ["dcgan", "paper"])
+def test_the_critic_scores_each_image_by_itself(architecture):
+    """BatchNorm in a critic would make the gradient penalty, which is per image, meaningless."""
+    _, _, D, _ = small("wgan_gp", architecture=architecture)
+    x = torch.randn(4, 3, 64, 64)
+    torch.testing.assert_close(D(x)[:1], D(x[:1]), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("resolution", [64, 128, 256])
+def test_dcgan_d_is_batch_normalised_at_every_size(resolution):
+    """The original's 128 px DC-GAN was the spectrally normalised network under another name."""
+    _, _, D, _ = small("dcgan", resolution=resolution)
+    assert any(isinstance(module, nn.BatchNorm2d) for module in D.modules())
+    assert not any("parametrizations" in name for name, _ in D.named_parameters())
+
+
+def test_batch_norm_keeps_its_eps():
+    """The original passed 0.8 in the place of eps."""
+    for name in NAMES:
+        _, G, D, _ = small(name)
+        for module in [*G.modules(), *D.modules()]:
+            if isinstance(module, nn.BatchNorm2d):
+                assert module.eps == 1e-5
+
+
+# --- losses ------------------------------------------------------------------------------------------------------------------------------
+
+
+class Fixed(nn.Module):
+    """A D that returns given logits, in turn."""
+
+    def __init__(self, *answers):
+        super().__init__()
+        self.answers = list(answers)
+
+    def forward(self, images):
+        return self.answers.pop(0)
+
+
+X = torch.zeros(2, 3, 64, 64)
+
+
+def softplus(x: float) -> float:
+    return math.log1p(math.exp(x))
+
+
+def test_logistic_losses():
+    config = GanConfig()
+    loss, stats = dcgan.d_loss(Fixed(torch.tensor([2.0, -1.0]), torch.tensor([0.5, -3.0])), X, X, None, config)
+    assert loss.item() == pytest.approx((softplus(-2) + softplus(1)) / 2 + (softplus(0.5) + softplus(-3)) / 2, rel=1e-6)
+    assert stats["D/accuracy"] == pytest.approx(0.5)
+    loss, _ = dcgan.g_loss(Fixed(torch.tensor([2.0, -1.0])), X, X, None, config)
+    assert loss.item() == pytest.approx((softplus(-2) + softplus(1)) / 2, rel=1e-6)
+
+
+def test_label_smoothing_touches_the_real_side_only():
+    config = GanConfig(real_label=0.9)
+    loss, _ = dcgan.d_loss(Fixed(torch.tensor([2.0]), torch.tensor([0.5])), X[:1], X[:1], None, config)
+    assert loss.item() == pytest.approx(0.9 * softplus(-2) + 0.1 * softplus(2) + softplus(0.5), rel=1e-6)
+
+
+def test_logistic_loss_does_not_saturate():
+    """A sigmoid in D followed by a logarithm would give infinity or a zero gradient here."""
+    logits = torch.tensor([-200.0], requires_grad=True)
+    loss, _ = dcgan.g_loss(Fixed(logits), X[:1], X[:1], None, GanConfig())
+    loss.backward()
+    assert loss.item() == pytest.approx(200)
+    assert logits.grad.item() == pytest.approx(-1)
+
+
+def test_hinge_losses():
+    loss, _ = sngan.d_loss(Fixed(torch.tensor([2.0, 0.25]), torch.tensor([-2.0, 0.5])), X, X, None, GanConfig())
+    assert loss.item() == pytest.approx((0 + 0.75) / 2 + (0 + 1.5) / 2)
+    loss, _ = sngan.g_loss(Fixed(torch.tensor([2.0, -1.0])), X, X, None, GanConfig())
+    assert loss.item() == pytest.approx(-0.5)
+
+
+class LinearCritic(nn.Module):
+    """D(x) = <w, x> with a known gradient norm."""
+
+    def __init__(self, norm: float):
+        super().__init__()
+        w = torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(1))
+        self.w = nn.Parameter(w * norm / w.norm())
+
+    def forward(self, images):
+        return (images * self.w).sum(dim=(1, 2, 3))
+
+
+@pytest.mark.parametrize("norm", [0.0, 1.0, 3.0])
+def test_gradient_penalty_of_a_linear_critic(norm):
+    critic = LinearCritic(norm)
+    real, fake = torch.randn(4, 3, 64, 64), torch.randn(4, 3, 64, 64)
+    penalty = wgan_gp.gradient_penalty(critic, real, fake)
+    assert penalty.item() == pytest.approx((norm - 1) ** 2, abs=1e-4)
+    penalty.backward()  # at norm 0 the root has no derivative; the penalty must still have one
+    assert torch.isfinite(critic.w.grad).all()
+
+
+def test_wgan_losses():
+    critic = LinearCritic(2.0)
+    real, fake = torch.randn(4, 3, 64, 64), torch.randn(4, 3, 64, 64)
+    loss, stats = wgan_gp.d_loss(critic, real, fake, None, GanConfig(gp_weight=10))
+    distance = (critic(real).mean() - critic(fake).mean()).item()
+    assert loss.item() == pytest.approx(10 * 1.0 - distance, abs=1e-3)
+    assert stats["D/distance"].item() == pytest.approx(distance, abs=1e-5)
+    loss, _ = wgan_gp.g_loss(critic, real, fake, None, GanConfig())
+    assert loss.item() == pytest.approx(-critic(fake).mean().item(), abs=1e-6)
+
+
+def test_wgan_critic_step_does_not_reach_g():
+    config, G, D, _ = small("wgan_gp")
+    fake = G(torch.randn(4, config.z_dim))
+    gradient_penalty = wgan_gp.gradient_penalty(D, torch.randn(4, 3, 64, 64), fake)
+    gradient_penalty.backward()
+    assert all(parameter.grad is None for parameter in G.parameters())
+
+
+def test_acgan_losses():
+    y = torch.tensor([0, 1])
+    classes = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
+    cross_entropy = (softplus(-2) + softplus(-1)) / 2
+    real, fake = (torch.tensor([1.0, 1.0]), classes), (torch.tensor([-1.0, -1.0]), classes)
+    source = 2 * softplus(-1)
+    for aux_fake in (0.0, 1.0):
+        config = GanConfig(aux_d=0.5, aux_g=0.1, aux_fake=aux_fake)
+        loss, stats = acgan.d_loss(Fixed(real, fake), X, X, y, config)
+        assert loss.item() == pytest.approx(source + 0.5 * (1 + aux_fake) * cross_entropy, rel=1e-6)
+        assert stats["D/class_accuracy"] == 1
+    loss, _ = acgan.g_loss(Fixed(fake), X, X, y, GanConfig(aux_g=0.1))
+    assert loss.item() == pytest.approx(softplus(1) + 0.1 * cross_entropy, rel=1e-6)
+
+
+@pytest.mark.parametrize("norm", [0.0, 2.0])
+def test_r1_of_a_linear_d(norm):
+    D = LinearCritic(norm)
+    penalty = r1_penalty(D, torch.randn(4, 3, 64, 64))
+    assert penalty.item() == pytest.approx(norm**2, abs=1e-5)
+
+
+# --- augmentation ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_diff_augment_keeps_shape_and_lets_gradients_through():
+    x = torch.rand(6, 3, 16, 16, requires_grad=True)
+    out = diff_augment(x, ("color", "translation", "cutout"))
+    assert out.shape == x.shape
+    out.sum().backward()
+    assert torch.isfinite(x.grad).all()
+    assert diff_augment(x, ()) is x
+
+
+def test_translation_shifts_by_at_most_an_eighth_and_fills_with_grey():
+    torch.manual_seed(0)
+    x = torch.zeros(200, 1, 16, 16)
+    x[:, :, 8, 8] = 1
+    out = diff_augment(x, ("translation",))
+    rows, columns = out.sum(dim=(1, 3)).argmax(1) - 8, out.sum(dim=(1, 2)).argmax(1) - 8
+    assert set(rows.tolist()) == set(columns.tolist()) == {-2, -1, 0, 1, 2}
+    ones = diff_augment(torch.ones(50, 1, 16, 16), ("translation",))
+    assert set(ones.unique().tolist()) == {0.0, 1.0}
+
+
+def test_cutout_blanks_at_most_a_quarter():
+    torch.manual_seed(0)
+    blanked = 1 - diff_augment(torch.ones(200, 1, 16, 16), ("cutout",)).mean(dim=(1, 2, 3))
+    assert blanked.max() == pytest.approx(0.25)
+    assert 0 < blanked.min() < 0.25
+
+
+def test_dihedral_gives_all_eight_views_about_equally():
+    torch.manual_seed(0)
+    x = torch.arange(9, dtype=torch.uint8).reshape(1, 1, 3, 3)
+    out = dihedral(x.expand(800, 1, 3, 3))
+    views, counts = out.reshape(800, 9).unique(dim=0, return_counts=True)
+    assert len(views) == 8
+    assert counts.min() > 60
+    assert torch.equal(views.sort(dim=1).values, torch.arange(9, dtype=torch.uint8).expand(8, 9))

@@ -1,0 +1,77 @@
+"""Records: validation on construction, JSON there and back, typed settings."""
+
+import json
+
+import pytest
+
+from gan_aug.errors import InvalidValue, UnknownKey
+from gan_aug.records import ClassifierConfig, Dataset, GanConfig, ImportReport, from_dict, parse_settings, to_dict
+
+
+def test_a_config_survives_json():
+    config = GanConfig(augment=("translation", "cutout"), g_lr=1e-4)
+    assert from_dict(GanConfig, json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_nested_records_survive_json():
+    report = ImportReport(("ham10000",), 3, 2, 1, 0, 0, 0, ("One note.",))
+    dataset = Dataset("ham", ("benign", "malignant"), 2, 128, ("ham",), "ab", "2026-01-01", report)
+    assert from_dict(Dataset, json.loads(json.dumps(to_dict(dataset)))) == dataset
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("resolution", 100),
+        ("resolution", 64.0),
+        ("batch_size", 1),
+        ("batch_size", True),
+        ("g_lr", float("nan")),
+        ("g_lr", 0.0),
+        ("d_lr", "fast"),
+        ("beta1", 1.0),
+        ("real_label", 0.4),
+        ("gp_weight", float("inf")),
+        ("total_kimg", -1.0),
+        ("augment", ("blur",)),
+        ("augment", "cutout"),
+        ("precision", "fp16"),
+        ("architecture", "resnet"),
+        ("channels_last", 1),
+    ],
+)
+def test_impossible_values_are_named(setting, value):
+    with pytest.raises(InvalidValue, match=setting):
+        GanConfig(**{setting: value})
+
+
+def test_unknown_keys_are_named_with_those_there_are():
+    with pytest.raises(UnknownKey, match="'batch'") as caught:
+        from_dict(GanConfig, {"batch": 3})
+    assert "batch_size" in caught.value.todo
+
+
+def test_frozen_random_features_are_refused():
+    with pytest.raises(InvalidValue, match="frozen_blocks"):
+        ClassifierConfig(frozen_blocks=3)
+    assert ClassifierConfig(frozen_blocks=3, weights="b0.pt").frozen_blocks == 3
+
+
+def test_settings_are_read_in_the_type_of_their_field():
+    texts = ["batch_size=32", "g_lr=1e-4", "augment=translation,cutout", "channels_last=false", "precision=bf16"]
+    assert parse_settings(GanConfig, texts) == {
+        "batch_size": 32,
+        "g_lr": 1e-4,
+        "augment": ("translation", "cutout"),
+        "channels_last": False,
+        "precision": "bf16",
+    }
+    assert parse_settings(GanConfig, ["augment=none"]) == {"augment": ()}
+    assert parse_settings(ClassifierConfig, ["weights=none"]) == {"weights": None}
+    assert parse_settings(ClassifierConfig, ["weights=b0.pt"]) == {"weights": "b0.pt"}
+
+
+@pytest.mark.parametrize("text", ["batch_size", "batch_size=many", "batch_size=3.5", "channels_last=1", "g_lr=", "speed=3"])
+def test_wrong_settings_are_refused(text):
+    with pytest.raises((InvalidValue, UnknownKey)):
+        parse_settings(GanConfig, [text])

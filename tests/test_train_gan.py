@@ -1,0 +1,296 @@
+"""The training loop: exact resume, stops, divergence, and what it writes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from gan_aug import catalog, checkpoint, device, files, images, randomness, runs, train_gan
+from gan_aug.data.dataset import open_dataset
+from gan_aug.data.split import load_split
+from gan_aug.data.training_list import read_training_list
+from gan_aug.errors import CorruptFile, Diverged, InvalidValue, NotFound
+
+# Twelve steps of batch 8 (of which wgan_gp takes five images each), a snapshot every four.
+TINY = {"z_dim": 8, "width": 4, "batch_size": 8, "ema_kimg": 0.05, "r1_every": 2}
+
+
+def settings(name: str, **more: object) -> dict:
+    d_steps = catalog.gan_config(name).d_steps
+    step = 8 * d_steps / 1000
+    return {**TINY, "total_kimg": 12 * step, "tick_kimg": 2 * step, "snapshot_kimg": 4 * step, **more}
+
+
+def prepare(name: str, **more: object):
+    class_name = None if catalog.entry(name).conditional else "malignant"
+    return train_gan.prepare(name, "phantom", class_name=class_name, settings=settings(name, **more), seed=3, device_name="cpu")
+
+
+def digests(run_id: str) -> dict[str, str]:
+    """Digest of every weight file of the last snapshot."""
+    last = runs.list_checkpoints(run_id)[-1]
+    recorded = runs.read_meta(runs.Path(last.folder))["files"]
+    return {name: entry["sha256"] for name, entry in recorded.items() if name.endswith(".safetensors")}
+
+
+@pytest.mark.parametrize("name", catalog.ENTRIES)
+def test_a_stopped_and_resumed_training_ends_with_the_same_weights(phantom, name):
+    straight, broken = prepare(name), prepare(name)
+    train_gan.train(straight.id)
+
+    asked = iter(range(100))
+    stopped = train_gan.train(broken.id, should_stop=lambda: next(asked) == 4)  # after step 5, between two ticks
+    assert stopped.step == 5
+    assert runs.status(broken.id).state == "stopped"
+    train_gan.train(broken.id)
+
+    assert runs.status(broken.id).state == "finished"
+    assert digests(broken.id) == digests(straight.id)
+    assert len(digests(straight.id)) == 3
+
+
+@pytest.mark.parametrize("name", catalog.ENTRIES)
+def test_a_killed_training_resumes_to_the_same_weights(phantom, name):
+    """kill -9 in the middle of the work, in a process of its own."""
+    straight, killed = prepare(name), prepare(name)
+    program = (
+        "import sys, torch, time; torch.set_num_threads(1)\n"
+        "from gan_aug import train_gan\n"
+        "train_gan.train(sys.argv[1], should_stop=lambda: time.sleep(0.05))\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", program, killed.id], env={**os.environ, "PYTHONPATH": os.getcwd()})
+    deadline = time.monotonic() + 120
+    while not runs.list_checkpoints(killed.id) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert runs.status(killed.id).state == "lost"
+    assert 0 < runs.list_checkpoints(killed.id)[-1].step < 12
+
+    train_gan.train(killed.id)
+    train_gan.train(straight.id)
+    assert digests(killed.id) == digests(straight.id)
+    # The statistics of the steps that were done twice are there once.
+    assert [line["step"] for line in runs.read_stats(killed.id)[0]] == [2, 4, 6, 8, 10, 12]
+
+
+def test_what_a_run_leaves(phantom):
+    ticks = []
+    run = prepare("dcgan")
+    last = train_gan.train(run.id, on_tick=ticks.append)
+    assert [tick["step"] for tick in ticks] == [2, 4, 6, 8, 10, 12]
+    assert ticks[-1]["seconds_left"] == 0
+    stats, offset = runs.read_stats(run.id)
+    assert [line["step"] for line in stats] == [2, 4, 6, 8, 10, 12]
+    assert {"D/loss", "G/loss", "D/real", "D/fake", "D/accuracy", "D/r1", "images_per_second", "kimg"} <= set(stats[-1])
+    assert runs.read_stats(run.id, offset) == ([], offset)
+    assert [step for step, _ in runs.grids(run.id)] == [4, 8, 12]
+    assert last.id == f"{run.id}@0.096"
+    assert runs.resolve(run.id)[1] == runs.resolve(f"{run.id}@last")[1] == runs.resolve(f"{run.id}@0.096")[1] == last
+    # Only the last two snapshots can be resumed from; the first keeps what is sampled.
+    kept = [sorted(path.name for path in runs.Path(c.folder).iterdir()) for c in runs.list_checkpoints(run.id)]
+    assert kept[0] == ["G_ema.safetensors", "meta.json"]
+    assert kept[1] == kept[2] == ["D.safetensors", "G.safetensors", "G_ema.safetensors", "meta.json", "optim.pt"]
+    status = runs.status(run.id)
+    assert (status.state, status.step) == ("finished", 12)
+
+    # A finished run that is trained again changes nothing.
+    assert train_gan.train(run.id) == last
+
+
+def test_the_training_list_names_the_training_images_and_no_others(phantom):
+    run = prepare("dcgan")
+    image_set, split = open_dataset("phantom"), load_split("phantom")
+    seen = {image.image_id for image in read_training_list(runs.run_folder(run.id))}
+    malignant = image_set.table["label"] == "malignant"
+    assert seen == {image_set.table["image_id"][row] for row in split.rows("train") if malignant[row]}
+    assert run.n_images == len(seen) > 0
+
+
+def test_a_not_a_number_stops_the_run_and_keeps_the_last_good_snapshot(phantom, monkeypatch):
+    run = prepare("dcgan")
+    genuine = train_gan.train_step
+
+    def poisoned(state, data, precision):
+        stats = genuine(state, data, precision)
+        return stats | {"G/loss": torch.tensor(float("nan"))} if state.step == 7 else stats
+
+    monkeypatch.setattr(train_gan, "train_step", poisoned)
+    with pytest.raises(Diverged, match="G/loss"):
+        train_gan.train(run.id)
+    assert runs.status(run.id).state == "failed"
+    assert "G/loss" in runs.status(run.id).message
+    assert [saved.step for saved in runs.list_checkpoints(run.id)] == [4]
+    runs.verify(runs.list_checkpoints(run.id)[-1])
+
+
+def test_huge_learning_rates_really_diverge(phantom):
+    run = prepare("dcgan", g_lr=1.0, d_lr=1.0, beta1=0.0, beta2=0.0, r1_gamma=1e6, total_kimg=0.8, precision="fp32")
+    with pytest.raises(Diverged):
+        train_gan.train(run.id)
+
+
+def test_weights_that_are_not_numbers_are_never_saved(phantom, monkeypatch):
+    run = prepare("dcgan")
+    genuine = train_gan.train_step
+
+    def poisoned(state, data, precision):
+        stats = genuine(state, data, precision)
+        if state.step == 8:
+            with torch.no_grad():
+                next(state.G.parameters())[0, 0, 0, 0] = float("inf")
+        return stats
+
+    monkeypatch.setattr(train_gan, "train_step", poisoned)
+    with pytest.raises(Diverged, match="weight"):
+        train_gan.train(run.id)
+    assert [saved.step for saved in runs.list_checkpoints(run.id)] == [4]
+
+
+def test_a_flipped_bit_is_refused_and_the_snapshot_before_it_used(phantom):
+    run = prepare("dcgan")
+    train_gan.train(run.id)
+    expected = digests(run.id)
+    last = runs.list_checkpoints(run.id)[-1]
+    path = runs.Path(last.folder) / "G.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+
+    with pytest.raises(CorruptFile, match="bytes that were saved"):
+        checkpoint.load_snapshot(last)
+    train_gan.train(run.id)
+    assert "G.safetensors does not have the bytes" in runs.log_tail(run.id)
+    assert digests(run.id) == expected
+
+
+def test_a_damaged_meta_is_told_and_the_snapshot_before_it_used(phantom):
+    run = prepare("dcgan")
+    train_gan.train(run.id)
+    expected = digests(run.id)
+    (runs.Path(runs.list_checkpoints(run.id)[-1].folder) / "meta.json").write_text("{")
+    assert runs.list_checkpoints(run.id)[-1].step == 8
+    train_gan.train(run.id)
+    assert "meta.json is damaged" in runs.log_tail(run.id)
+    assert digests(run.id) == expected
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(phantom):
+    run = prepare("dcgan")
+    with runs.training_lock(run.id), pytest.raises(InvalidValue, match="trained by another process"):
+        train_gan.train(run.id)
+    assert runs.status(run.id).state == "new"
+
+
+def test_a_full_disk_is_told_and_the_earlier_snapshot_is_whole(phantom, monkeypatch):
+    run = prepare("dcgan")
+    genuine = checkpoint.torch.save
+    calls = []
+
+    def full(value, path):
+        calls.append(path)
+        if len(calls) == 2:
+            raise RuntimeError("unexpected pos 64 vs 0")  # what torch says when the disk is full
+        return genuine(value, path)
+
+    monkeypatch.setattr(checkpoint.torch, "save", full)
+    with pytest.raises(Exception, match="could not be written"):
+        train_gan.train(run.id)
+    assert [saved.step for saved in runs.list_checkpoints(run.id)] == [4]
+    runs.verify(runs.list_checkpoints(run.id)[0])
+
+
+def test_other_data_under_the_same_name_is_refused(phantom):
+    run = prepare("dcgan")
+    path = runs.run_folder(run.id) / "run.json"
+    files.write_json(path, {**files.read_json(path), "dataset_fingerprint": "0" * 64})
+    with pytest.raises(InvalidValue, match="not the one"):
+        train_gan.train(run.id)
+
+
+def test_wrong_plans_are_refused_before_a_folder_is_made(phantom, tmp_path):
+    cases = [
+        (InvalidValue, {"gan": "acgan", "class_name": "malignant"}, "learns all classes"),
+        (NotFound, {"gan": "dcgan", "class_name": "cat"}, "no class 'cat'"),
+        (InvalidValue, {"gan": "dcgan", "settings": {"resolution": 128}}, "holds images of 64 px"),
+        (InvalidValue, {"gan": "dcgan", "seed": -1}, "negative"),
+        (InvalidValue, {"gan": "dcgan", "device_name": "tpu"}, "no device 'tpu'"),
+        (InvalidValue, {"gan": "dcgan", "settings": {"batch_size": 1}}, "batch_size"),
+        (NotFound, {"gan": "gan2"}, "no GAN"),
+    ]
+    for kind, options, message in cases:
+        gan = options.pop("gan")
+        with pytest.raises(kind, match=message):
+            train_gan.prepare(gan, "phantom", **options)
+    with pytest.raises(NotFound):
+        train_gan.prepare("dcgan", "nothing")
+    assert runs.list_runs() == []
+
+
+def test_sampling_uses_the_average_with_its_buffers(phantom):
+    run = prepare("dcgan")
+    state = train_gan.build_training(run, torch.device("cpu"))
+    data = train_gan.TrainingImages(run, state.config, torch.device("cpu"))
+    for _ in range(3):
+        train_gan.train_step(state, data, "fp32")
+    averaged, G = state.averaged.network.state_dict(), state.G.state_dict()
+    moved = [name for name in averaged if "running_mean" in name and averaged[name].abs().sum() > 0]
+    assert moved
+    assert all(averaged[name].shape == G[name].shape for name in averaged)
+    assert not torch.equal(averaged["layers.0.weight"], G["layers.0.weight"])
+
+
+def test_average_of_a_known_sequence():
+    """Half-life h: after h images the old value weighs one half."""
+    config = catalog.gan_config("dcgan", ema_kimg=1.0, ema_rampup=0.0)
+    G = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(G.weight)
+    averaged = train_gan.AveragedG(G, config)
+    torch.nn.init.ones_(G.weight)
+    for _ in range(10):
+        averaged.update(G, 100, 1e9)
+    assert averaged.network.weight.item() == pytest.approx(0.5, abs=1e-6)
+
+
+def test_parameter_counts_need_no_memory(phantom):
+    run, rows = train_gan.plan("dcgan", "phantom", settings={"z_dim": 100, "width": 64}, device_name="cpu")
+    assert train_gan.parameter_counts(run) == {"G": 3_576_704, "D": 2_765_568}
+    assert len(rows) == run.n_images
+
+
+# --- keyed randomness --------------------------------------------------------------------------------------------------------------------
+
+
+def test_every_epoch_visits_every_image_once():
+    n, batch_size = 10, 4
+    visited = np.concatenate([randomness.batch_rows(7, batch, batch_size, n) for batch in range(5)])
+    assert sorted(visited[:10]) == sorted(visited[10:]) == list(range(10))
+    assert list(visited[:10]) != list(visited[10:])
+
+
+def test_keyed_draws_are_the_same_on_every_machine():
+    assert randomness.key(0, "step", 1) == 2111436579075594638
+    assert randomness.order(0, 0, 6).tolist() == [3, 1, 5, 0, 4, 2]
+    assert randomness.order(0, 0, 6).tolist() != randomness.order(1, 0, 6).tolist()
+
+
+def test_pixels_reach_the_network_by_one_formula():
+    pixels = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(device.to_float(torch.from_numpy(pixels)).numpy(), images.to_float(pixels))
+    np.testing.assert_array_equal(images.to_uint8(images.to_float(pixels)), pixels)
+
+
+def test_real_images_span_the_range_of_tanh(phantom):
+    """The original trained AC-GAN on real images in [0, 1] against fakes in [-1, 1]."""
+    run = prepare("acgan")
+    config = train_gan.from_dict(train_gan.GanConfig, run.config)
+    batch, labels = train_gan.TrainingImages(run, config, torch.device("cpu")).batch(0)
+    assert batch.shape == (8, 3, 64, 64)
+    assert batch.min() < 0 < batch.max()
+    assert batch.abs().max() <= 1
+    assert set(labels.tolist()) <= {0, 1}
