@@ -32,7 +32,7 @@ class Entry:
     presets: dict[str, dict[str, Any]]  # preset name -> settings that differ from GanConfig's defaults
 
 
-# What every small-data preset shares. Colour is diagnostic in dermoscopy, so DiffAugment never touches it; flips and quarter turns are free.
+# What every small-data preset shares. Colour is diagnostic in dermoscopy, so DiffAugment never touches it; flips and turns are free.
 _SMALL_DATA = {
     "width": 48,
     "batch_size": 16,
@@ -74,7 +74,16 @@ ENTRIES: dict[str, Entry] = {
             presets={
                 "small-data": {**_SMALL_DATA, "d_steps": 5, "beta1": 0.0, "beta2": 0.9},
                 "aidl21": {**_AIDL21, "z_dim": 256, "d_steps": 5, "gp_weight": 10.0},
-                "paper": {**_PAPER, "architecture": "paper", "batch_size": 64, "d_steps": 5, "g_lr": 1e-4, "d_lr": 1e-4, "beta1": 0.0, "beta2": 0.9},
+                "paper": {
+                    **_PAPER,
+                    "architecture": "paper",
+                    "batch_size": 64,
+                    "d_steps": 5,
+                    "g_lr": 1e-4,
+                    "d_lr": 1e-4,
+                    "beta1": 0.0,
+                    "beta2": 0.9,
+                },
             },
         ),
         Entry(
@@ -98,7 +107,7 @@ ENTRIES: dict[str, Entry] = {
             arxiv="1802.05957",
             conditional=False,
             aliases=("sn-gan",),
-            summary="A discriminator whose layers cannot stretch distances, with the hinge loss. Sharp detail; wants a faster discriminator.",
+            summary="A discriminator whose layers cannot stretch distances, with the hinge loss; it wants to learn faster than G.",
             presets={
                 "small-data": {**_SMALL_DATA, "d_lr": 8e-4, "r1_gamma": 0.05},
                 "aidl21": {**_AIDL21, "z_dim": 256, "real_label": 0.9},

@@ -1,6 +1,7 @@
 """Files that are whole or absent: atomic writes, digests, and locks that the kernel drops.
 
-A file that a reader can see is complete: every write goes to a temporary name in the same folder, is flushed to the disk, and is then renamed.
+A file that a reader can see is complete: every write goes to a temporary name in the same folder, is flushed to the disk, and is then
+renamed.
 """
 
 import contextlib
@@ -101,8 +102,8 @@ def sha256_file(path: Path) -> str:
 def try_lock(path: Path) -> Iterator[bool]:
     """Try to hold an exclusive lock on ``path`` while the block runs; yields whether it is held.
 
-    The lock is ``flock``: the kernel drops it when the process ends in any way (kill -9, out of memory, reboot), so liveness needs no process
-    id and no timeout. It works between processes of one host on a local disk, and child processes that inherit the descriptor keep it.
+    The lock is ``flock``: the kernel drops it when the process ends in any way (kill -9, out of memory, reboot), so liveness needs no
+    process id and no timeout. It works between processes of one host on a local disk; child processes that inherit the descriptor keep it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)

@@ -16,7 +16,8 @@ _MAX_SEEDS = 1_000_000
 def z_of_seed(seed: int, z_dim: int) -> np.ndarray:
     """The standard normal latent vector that belongs to ``seed``.
 
-    Box and Muller (1958): with u1 in (0, 1] and u2 in [0, 1), ``sqrt(-2 ln u1) cos(2 pi u2)`` and the same with ``sin`` are independent N(0, 1).
+    Box and Muller (1958): with u1 in (0, 1] and u2 in [0, 1), ``sqrt(-2 ln u1) cos(2 pi u2)`` and the same with ``sin`` are independent
+    N(0, 1).
 
     Parameters
     ----------

@@ -141,10 +141,10 @@ class GanConfig:
 class GanSpec:
     """A GAN as the training loop sees it. ``gan_aug.gans`` holds one file per GAN, each ending in its SPEC.
 
-    ``build(config, n_classes)`` returns ``(G, D)``: ``G(z, y)`` makes images (N, 3, R, R) in [-1, 1] from latent vectors (N, z_dim) and class
-    numbers (N,) or class mixtures (N, n_classes), ignored by unconditional GANs; ``D(images)`` returns logits (N,), conditional GANs a pair
-    of them and class logits (N, n_classes). ``d_loss`` and ``g_loss`` take ``(D, real, fake, y, config)``, with real and fake already
-    augmented, and return the loss to minimise and a dict of detached 0-d tensors.
+    ``build(config, n_classes)`` returns ``(G, D)``: ``G(z, y)`` makes images (N, 3, R, R) in [-1, 1] from latent vectors (N, z_dim) and
+    class numbers (N,) or class mixtures (N, n_classes), ignored by unconditional GANs; ``D(images)`` returns logits (N,), conditional GANs
+    a pair of them and class logits (N, n_classes). ``d_loss`` and ``g_loss`` take ``(D, real, fake, y, config)``, with real and fake
+    already augmented, and return the loss to minimise and a dict of detached 0-d tensors.
     """
 
     name: str
@@ -220,7 +220,7 @@ class ClassifierConfig:
         _require(32 <= self.resolution <= 1024, "resolution", self.resolution, "from 32 to 1024")
         _require(2 <= self.batch_size <= 4096, "batch_size", self.batch_size, "a whole number from 2 to 4096")
         _require(1 <= self.steps <= 10_000_000, "steps", self.steps, "a whole number from 1 to 10,000,000")
-        _require(1 <= self.evaluate_every, "evaluate_every", self.evaluate_every, "a whole number, 1 or above")
+        _require(self.evaluate_every >= 1, "evaluate_every", self.evaluate_every, "a whole number, 1 or above")
         _require(0 < self.lr <= 1, "lr", self.lr, "above 0 and at most 1")
         _require(0 <= self.weight_decay <= 1, "weight_decay", self.weight_decay, "from 0 to 1")
         _require(0 <= self.warmup < 1, "warmup", self.warmup, "at least 0 and below 1")
@@ -354,9 +354,7 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     hints = typing.get_type_hints(kind)
     unknown = sorted(set(values) - set(hints))
     if unknown:
-        raise UnknownKey(
-            f"{kind.__name__} has no {', '.join(map(repr, unknown))}.", f"It has: {', '.join(hints)}."
-        )
+        raise UnknownKey(f"{kind.__name__} has no {', '.join(map(repr, unknown))}.", f"It has: {', '.join(hints)}.")
     return kind(**{name: _revive(hints[name], value) for name, value in values.items()})
 
 

@@ -1,15 +1,15 @@
 """Run folders: the truth about every training, readable without torch.
 
-    <checkpoints>/<run id>/
-        run.json              what was asked for (records.Run); never changes
-        training_list.parquet the images it has seen
-        status.json           where it is now; written at every tick
-        stats.jsonl           one line of numbers per tick
-        log.txt               what happened, in words
-        grids/step-00000100.png
-        snapshots/step-00000100/ weights, optimisers, and last of all meta.json
-        best.json             which snapshot was chosen, and by what measure; absent until one was
-        run.lock              held by the process that trains it
+<checkpoints>/<run id>/
+    run.json              what was asked for (records.Run); never changes
+    training_list.parquet the images it has seen
+    status.json           where it is now; written at every tick
+    stats.jsonl           one line of numbers per tick
+    log.txt               what happened, in words
+    grids/step-00000100.png
+    snapshots/step-00000100/ weights, optimisers, and last of all meta.json
+    best.json             which snapshot was chosen, and by what measure; absent until one was
+    run.lock              held by the process that trains it
 """
 
 import contextlib
@@ -289,7 +289,7 @@ def choose_best(run_id: str, step: int, reason: str) -> None:
 
 
 def resolve(reference: str) -> tuple[Run, Checkpoint]:
-    """Find the snapshot that ``RUN``, ``RUN@best``, ``RUN@last`` or ``RUN@kimg`` means. ``RUN`` is the best where one was chosen, else the last.
+    """Find what ``RUN``, ``RUN@best``, ``RUN@last`` or ``RUN@kimg`` means. ``RUN`` is the chosen best snapshot, or else the last.
 
     Raises
     ------

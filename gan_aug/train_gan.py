@@ -281,7 +281,7 @@ def build_training(run: Run, on: torch.device) -> Training:
 def train_step(state: Training, data: TrainingImages, precision: str) -> dict[str, Tensor]:
     """One update of G after ``d_steps`` updates of D; returns their statistics.
 
-    With one D step, G learns from the very fakes that D has just seen, which saves painting them twice; with several, it draws a z of its own.
+    With one D step, G learns from the fakes that D has just seen, which saves painting them twice; with several, it draws a z of its own.
     """
     config, on = state.config, data.device
     spec = gans.spec(state.run.spec)
@@ -399,7 +399,9 @@ def _train(run: Run, on_tick: OnTick, should_stop: Callable[[], bool]) -> Checkp
     runs.truncate_stats(folder, state.step)
     for notice in notices:
         runs.append_log(folder, notice)
-    runs.append_log(folder, f"{'Resuming' if state.step else 'Starting'} at step {state.step} of {total_steps} on {device.describe(on)}, {precision}.")
+    runs.append_log(
+        folder, f"{'Resuming' if state.step else 'Starting'} at step {state.step} of {total_steps} on {device.describe(on)}, {precision}."
+    )
 
     def report(tick: Tick, run_state: runs.State, message: str) -> dict[str, float]:
         means, speed = tick.means(), tick.images_per_second()
@@ -414,7 +416,9 @@ def _train(run: Run, on_tick: OnTick, should_stop: Callable[[], bool]) -> Checkp
 
     def save(metrics: dict[str, float]) -> Checkpoint:
         if not state.weights_are_finite():
-            raise Diverged("A weight became infinite or not a number.", "The last good snapshot is kept. Start a new run with smaller rates.")
+            raise Diverged(
+                "A weight became infinite or not a number.", "The last good snapshot is kept. Start a new run with smaller rates."
+            )
         saved = checkpoint.save_snapshot(run, state.snapshot(metrics))
         checkpoint.thin(run.id, FULL_SNAPSHOTS)
         files.write_bytes(folder / "grids" / f"step-{state.step:08d}.png", images.png_bytes(sample_grid(state, on), None))

@@ -1,8 +1,8 @@
 """Where things are: the folders of a workspace, from three environment variables.
 
 ``GAN_AUG_HOME`` (default ``./workspace``) holds datasets, studies, the database and exports; ``GAN_AUG_CHECKPOINTS`` (default
-``./checkpoints``) holds run folders; ``GAN_AUG_DATABASE_URL`` names another database. They are read at each call, so that tests and jobs can
-point a process elsewhere.
+``./checkpoints``) holds run folders; ``GAN_AUG_DATABASE_URL`` names another database. They are read at each call, so that tests and jobs
+can point a process elsewhere.
 """
 
 import os

@@ -1,17 +1,19 @@
 """AC-GAN: auxiliary classifier GAN (Odena, Olah and Shlens 2016, arXiv 1610.09585).
 
-What follows the paper: the class is appended to z as a one-hot vector; D has a second head that names the class; D maximises L_S + L_C and G
-maximises L_C - L_S (``aux_d``, ``aux_g`` and ``aux_fake`` are the weights of L_C in D, in G, and on D's fakes: 1 in the paper). Preset
+What follows the paper: the class is appended to z as a one-hot vector; D has a second head that names the class; D maximises L_S + L_C and
+G maximises L_C - L_S (``aux_d``, ``aux_g`` and ``aux_fake`` are the weights of L_C in D, in G, and on D's fakes: 1 in the paper). Preset
 ``paper``: the paper's ImageNet networks (5x5 transposed convolutions 768, 384, 256, 192 in G; six 3x3 convolutions 16 to 512 with
 BatchNorm, LeakyReLU 0.2 and dropout 0.5 in D), Adam 2e-4 with beta1 0.5, batch 100.
 
 What does not: at other resolutions than 128 px G starts from a smaller or larger plane; no activation noise. ``small-data`` takes D's class
 loss on real images only and a tenth of it in G, as the authors of WGAN-GP do: at full weight G drifts to class prototypes and collapses.
 
-``aidl21``: z 600, batch 16, real labels 0.9. Mended against the original: real images are mapped to [-1, 1] as the fakes are, the class loss
-takes logits (no softmax before cross-entropy), BatchNorm keeps its own eps, labels are smoothed on the real side only, and the optimisers
-hold the networks that are trained after a resume.
+``aidl21``: z 600, batch 16, real labels 0.9. Mended against the original: real images are mapped to [-1, 1] as the fakes are, the class
+loss takes logits (no softmax before cross-entropy), BatchNorm keeps its own eps, labels are smoothed on the real side only, and the
+optimisers hold the networks that are trained after a resume.
 """
+
+import itertools
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +34,7 @@ class PaperGenerator(nn.Module):
         self.first = channels[0]
         self.linear = nn.Linear(config.z_dim + n_classes, channels[0] * self.side**2)
         layers: list[nn.Module] = [nn.ReLU()]
-        for wide, narrow in zip(channels, channels[1:], strict=False):
+        for wide, narrow in itertools.pairwise(channels):
             layers += [nn.ConvTranspose2d(wide, narrow, 5, 2, 2, output_padding=1, bias=False), nn.BatchNorm2d(narrow), nn.ReLU()]
         layers += [nn.ConvTranspose2d(channels[-1], 3, 5, 2, 2, output_padding=1), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
@@ -43,13 +45,13 @@ class PaperGenerator(nn.Module):
 
 
 class PaperDiscriminator(nn.Module):
-    """Images (N, 3, R, R) in [-1, 1] to logits (N,) and class logits (N, n_classes); channels from one to 32 times the width (paper: 16)."""
+    """Images (N, 3, R, R) in [-1, 1] to logits (N,) and class logits (N, n_classes); channels 1 to 32 times the width (paper: 16)."""
 
     def __init__(self, config: GanConfig, n_classes: int):
         super().__init__()
         channels = [3, *(config.width * 2**level for level in range(6))]
         layers: list[nn.Module] = []
-        for level, (inputs, outputs) in enumerate(zip(channels, channels[1:], strict=False)):
+        for level, (inputs, outputs) in enumerate(itertools.pairwise(channels)):
             layers.append(nn.Conv2d(inputs, outputs, 3, 2 if level % 2 == 0 else 1, 1, bias=level == 0))
             if level > 0:
                 layers.append(nn.BatchNorm2d(outputs))

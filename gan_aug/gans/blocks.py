@@ -3,6 +3,7 @@
 All weights start as the DCGAN paper says: N(0, 0.02) for convolutions and linear layers, N(1, 0.02) for BatchNorm scales, zero for biases.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Literal
@@ -44,7 +45,7 @@ def condition(z: Tensor, y: Tensor | None, n_classes: int) -> Tensor:
 
 
 def channel_plan(resolution: int, width: int) -> list[int]:
-    """Channels from the 4 px layer to the one nearest the image: doubling towards the small end, at most 8 x width (the DCGAN paper's 64 px)."""
+    """Channels from the 4 px layer to the one nearest the image: doubling towards the small end, at most 8 x width as in the paper."""
     levels = int(math.log2(resolution)) - 2
     return [width * min(8, 2**level) for level in reversed(range(levels))]
 
@@ -57,7 +58,7 @@ class ConvGenerator(nn.Module):
         self.n_classes = n_classes
         channels = channel_plan(resolution, width)
         layers: list[nn.Module] = [nn.ConvTranspose2d(z_dim + n_classes, channels[0], 4, 1, 0, bias=False)]
-        for wide, narrow in zip(channels, channels[1:], strict=False):
+        for wide, narrow in itertools.pairwise(channels):
             layers += [nn.BatchNorm2d(wide), nn.ReLU(inplace=True), nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False)]
         layers += [nn.BatchNorm2d(channels[-1]), nn.ReLU(inplace=True), nn.ConvTranspose2d(channels[-1], 3, 4, 2, 1, bias=False), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
@@ -79,7 +80,7 @@ class ConvDiscriminator(nn.Module):
         super().__init__()
         channels = channel_plan(resolution, width)[::-1]
         layers: list[nn.Module] = [nn.Conv2d(3, channels[0], 4, 2, 1, bias=norm == "spectral"), nn.LeakyReLU(slope, inplace=True)]
-        for narrow, wide in zip(channels, channels[1:], strict=False):
+        for narrow, wide in itertools.pairwise(channels):
             layers.append(nn.Conv2d(narrow, wide, 4, 2, 1, bias=norm == "spectral"))
             if norm == "batch":
                 layers.append(nn.BatchNorm2d(wide))

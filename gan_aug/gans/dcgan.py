@@ -3,8 +3,8 @@
 What follows the paper: strided and transposed convolutions without pooling or dense layers, BatchNorm everywhere but at G's output and D's
 input, ReLU and tanh in G, LeakyReLU 0.2 in D, N(0, 0.02) weights, Adam 2e-4 with beta1 0.5, batch 128, images in [-1, 1].
 
-What does not: z is N(0, I) and not uniform, so that walks are spherical for all GANs; D returns logits and the loss is softplus, which is the
-same function as sigmoid with cross-entropy but cannot saturate to a gradient of zero.
+What does not: z is N(0, I) and not uniform, so that walks are spherical for all GANs; D returns logits and the loss is softplus, which is
+the same function as sigmoid with cross-entropy but cannot saturate to a gradient of zero.
 
 ``aidl21``: z 256, batch 16, real labels 0.9. Mended against the original: D can be constructed (its ``nd``/``ndf`` mix-up), there is a true
 DC-GAN at 128 px (the original's was spectrally normalised), label smoothing is really applied, and only to the real side.

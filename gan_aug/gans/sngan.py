@@ -4,8 +4,8 @@ What follows the paper: every layer of D is divided by its largest singular valu
 other normalisation and LeakyReLU 0.1; hinge loss. Preset ``paper``: the SNDCGAN pair of the paper's table 3, Adam 2e-4 with betas
 (0.5, 0.999), one D step, batch 64.
 
-What does not: ``small-data`` uses DCGAN-sized networks, and a faster D (four times G's learning rate, Heusel et al. 2017, arXiv 1706.08500),
-because with equal rates a spectrally normalised D stayed too weak to teach G within a small budget.
+What does not: ``small-data`` uses DCGAN-sized networks, and a faster D (four times G's learning rate, Heusel et al. 2017, arXiv
+1706.08500), because with equal rates a spectrally normalised D stayed too weak to teach G within a small budget.
 
 ``aidl21``: z 256, batch 16, logistic in place of hinge loss is not kept. Mended against the original: spectral normalisation replaces
 BatchNorm instead of being stacked on it, weights are initialised before they are wrapped (afterwards the values are lost), and D returns
@@ -19,7 +19,7 @@ from gan_aug.records import GanConfig, GanSpec
 
 
 class PaperGenerator(nn.Module):
-    """SNDCGAN's generator: z (N, z_dim), a linear layer to R/8, three doublings with 4x4 transposed convolutions, BatchNorm and ReLU, tanh."""
+    """SNDCGAN's generator: z (N, z_dim) to images (N, 3, R, R) in [-1, 1], a linear layer and three transposed 4x4 convolutions."""
 
     def __init__(self, config: GanConfig):
         super().__init__()

@@ -3,8 +3,8 @@
 What follows the paper (preset ``paper``): residual G and critic of the authors' 64 px code, BatchNorm in G only, LayerNorm in the critic,
 lambda 10, five critic steps, Adam 1e-4 with betas (0, 0.9), batch 64, no learning-rate decay.
 
-What does not: the other presets use DCGAN-sized networks (the critic still with layer normalisation, never BatchNorm, because the penalty is
-per image); the norm has 1e-12 under its root, without which its gradient at zero is not a number.
+What does not: the other presets use DCGAN-sized networks (the critic still with layer normalisation, never BatchNorm, because the penalty
+is per image); the norm has 1e-12 under its root, without which its gradient at zero is not a number.
 
 ``aidl21``: z 256, batch 16, five critic steps, lambda 10, both learning rates 2e-4 with beta1 0.5. Mended against the original: it can be
 imported, fakes are detached in the critic step, the G step draws its own z, and images are mapped to [-1, 1] in one place.
@@ -35,7 +35,7 @@ class ResidualGenerator(nn.Module):
 
 
 class ResidualCritic(nn.Module):
-    """Images (N, 3, R, R) in [-1, 1] to scores (N,): a convolution, one residual block per halving with layer normalisation, a linear layer."""
+    """Images (N, 3, R, R) in [-1, 1] to scores (N,): residual blocks with layer normalisation, one per halving, and a linear layer."""
 
     def __init__(self, config: GanConfig):
         super().__init__()
