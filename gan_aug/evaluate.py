@@ -1,0 +1,331 @@
+"""How like real images a generator's are: every number with its interval, its protocol, and what two sets of real images score.
+
+The real images are those of one part of a split, ``val`` unless another is named. As many generated images are set against them, at the
+generator's resolution, through one extractor. The floor is the same measure between two sets of those real images, of different
+patients: what the measure says where nothing is generated.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gan_aug import catalog, images, randomness, runs, workspace
+from gan_aug.data import training_list
+from gan_aug.data.dataset import ImageSet, folder_of, open_dataset
+from gan_aug.data.split import load_split
+from gan_aug.errors import InvalidValue, NotFound
+from gan_aug.metrics import record
+from gan_aug.metrics.extractors import Extractor, OnProgress, cached_features, fingerprint, open_extractor
+from gan_aug.metrics.frechet import frechet_distance
+from gan_aug.metrics.kid import kid, kid_interval
+from gan_aug.metrics.prdc import prdc
+from gan_aug.metrics.record import MetricRecord
+from gan_aug.records import PARTS, Checkpoint, Run, Split
+from gan_aug.sample import sample
+
+CODECS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".bmp": "bmp", ".tif": "tiff", ".tiff": "tiff"}
+
+NEIGHBOURS = 5  # k of precision, recall, density and coverage
+FEWEST = NEIGHBOURS + 2  # images that a set needs for them
+
+_SEEDS_PER_DRAW = 1_000_000  # apart, so that another evaluation seed means other synthetic images
+
+
+@dataclasses.dataclass(frozen=True)
+class _Real:
+    """The real images of a comparison, whole groups (patients, lesions) one after the other in an order that belongs to the seed."""
+
+    pictures: np.ndarray  # (at least n, R, R, 3) uint8
+    labels: np.ndarray  # class name of each
+    available: int  # images of the class in the part
+    n: int  # the first n are compared with generated images
+    others: np.ndarray  # positions of images of other groups, which the first so many are compared with for the floor; empty if too few
+
+    @property
+    def floor_n(self) -> int:
+        return len(self.others)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Generator:
+    """A snapshot of a GAN."""
+
+    run: Run
+    checkpoint: Checkpoint
+    codec = "none"  # its images were never stored
+
+    @property
+    def name(self) -> str:
+        return self.checkpoint.id
+
+    @property
+    def file(self) -> Path:
+        """Where its numbers are kept."""
+        return record.evaluations_file(self.run.id)
+
+    def size(self, image_set: ImageSet) -> int:
+        return int(self.run.config["resolution"])
+
+    def pictures(self, real: _Real, size: int, class_name: str | None, seed: int) -> np.ndarray:
+        """As many images as real ones; of a conditional GAN, and no class named, as many of each class as among the real ones."""
+        seeds = np.arange(real.n) + seed * _SEEDS_PER_DRAW
+        conditional = catalog.entry(self.run.spec).conditional
+        wanted = real.labels[: real.n] if conditional and class_name is None else np.full(real.n, class_name, object)
+        painted = np.empty((real.n, size, size, 3), np.uint8)
+        for name in dict.fromkeys(wanted):
+            painted[wanted == name] = sample(self.name, seeds[wanted == name].tolist(), name)[0]
+        return painted
+
+
+@dataclasses.dataclass(frozen=True)
+class _Folder:
+    """A folder of pictures from anywhere."""
+
+    path: Path
+    files: tuple[Path, ...]
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    @property
+    def file(self) -> Path:
+        """Where its numbers are kept."""
+        return workspace.home() / "evaluations.jsonl"
+
+    @property
+    def codec(self) -> str:
+        return "+".join(sorted({CODECS[file.suffix.lower()] for file in self.files}))
+
+    def size(self, image_set: ImageSet) -> int:
+        """Nothing is enlarged: the size of the pictures, or that of the dataset where they are larger."""
+        first = images.read_picture(self.files[0], image_set.record.size)
+        return min(image_set.record.size, first.width, first.height)
+
+    def pictures(self, real: _Real, size: int, class_name: str | None, seed: int) -> np.ndarray:
+        """As many of the pictures as there are real images."""
+        out = np.empty((real.n, size, size, 3), np.uint8)
+        for place, number in enumerate(randomness.order(seed, 0, len(self.files))[: real.n]):
+            picture = images.read_picture(self.files[number], size)
+            if min(picture.width, picture.height) < size:
+                raise InvalidValue(
+                    f"{self.files[number].name} is {picture.width} x {picture.height} px, smaller than {self.files[0].name}.",
+                    "Put pictures of one size into the folder.",
+                )
+            out[place] = picture.pixels
+        return out
+
+
+def evaluate(
+    subject: str,
+    data: str,
+    part: str = "val",
+    extractor: str = "random-conv",
+    n: int = 1000,
+    seed: int = 0,
+    *,
+    class_name: str | None = None,
+    split_id: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> list[MetricRecord]:
+    """Measure a generator, or a folder of pictures, against the real images of one part of a dataset.
+
+    The numbers are also kept, one JSON line each: in the run's folder, or in the workspace for a folder of pictures.
+
+    Parameters
+    ----------
+    subject : str
+        ``RUN``, ``RUN@best``, ``RUN@last``, ``RUN@kimg``, or a folder.
+    data : str
+        Name of the dataset with the real images.
+    part : str
+        ``test`` is only read when it is named here, and that is logged beside the dataset.
+    extractor : str
+        See :func:`gan_aug.metrics.extractors.open_extractor`.
+    n : int
+        Images on either side, at most; the records say where the part or the folder held fewer.
+    seed : int
+        Decides which real images and which seeds of the generator are taken.
+    class_name : str, optional
+        Class of the real images; by default the one that the run was trained on, or all.
+    split_id : str, optional
+        By default the split that the run was trained on, or the dataset's only one.
+
+    Raises
+    ------
+    LeakError
+        If the generator or the extractor was trained on images of val or test.
+    InvalidValue, NotFound, ExtractorUnavailable
+        If something named does not exist or does not fit, or there are fewer than 7 images.
+    """
+    if part not in PARTS:
+        raise InvalidValue(f"There is no part {part!r}.", f"Choose one of {', '.join(PARTS)}.")
+    if not 0 <= seed < 1_000_000:
+        raise InvalidValue(f"Seed {seed} is out of range.", "Use a whole number from 0 to 999999.")
+    source = _open_subject(subject)
+    run = source.run if isinstance(source, _Generator) else None
+    image_set = open_dataset(data)
+    split = load_split(data, split_id or (run.split_id if run and run.dataset == data else None))
+    class_name = class_name or (run.class_name if run else None)
+    eyes = open_extractor(extractor)
+    _refuse_leaks(run, eyes, image_set, split)
+    if part == "test":
+        access = {"time": runs.now(), "by": "evaluate", "subject": source.name, "extractor": eyes.name, "split": split.id, "seed": seed}
+        record.append_lines(folder_of(data) / "test_access.jsonl", [access])
+
+    size = source.size(image_set)
+    limit = n if run else min(n, len(source.files))
+    real = _draw_real(image_set, split, part, class_name, size, limit, seed)
+    fake = source.pictures(real, size, class_name, seed)
+    numbers = _measure(cached_features(eyes, real.pictures, on_progress), cached_features(eyes, fake, on_progress), real, seed)
+    protocol = {
+        "subject": source.name,
+        "extractor": eyes.name,
+        "weights_sha256": eyes.weights_sha256,
+        "dim": eyes.dim,
+        "resize": eyes.resize,
+        "n_real": real.n,
+        "n_fake": len(fake),
+        "real_set_fingerprint": fingerprint(real.pictures[: real.n]),
+        "fake_set_fingerprint": fingerprint(fake),
+        "image_size": size,
+        "codec": source.codec,
+        "dataset": data,
+        "part": part,
+        "class_name": class_name,
+        "seed": seed,
+        "floor_n": real.floor_n,
+        "notes": _notes(n, real, eyes, image_set, part, by_run=run is not None),
+        "versions": record.versions(),
+        "created": runs.now(),
+    }
+    records = [MetricRecord(**numbers[metric], **protocol) for metric in record.METRICS]
+    record.append_records(source.file, records)
+    return records
+
+
+def select_best(
+    run_id: str,
+    data: str,
+    extractor: str,
+    n: int = 1000,
+    seed: int = 0,
+    *,
+    on_progress: OnProgress | None = None,
+) -> Checkpoint:
+    """Choose the best snapshot of a run: the lowest KID on ``val``, averaged over each snapshot and its neighbours in time.
+
+    A single lucky snapshot does not win that way. Every snapshot is evaluated on the same images and seeds, and its numbers are kept; the
+    choice is written to the run's ``best.json``.
+
+    Raises
+    ------
+    NotFound
+        If the run has no snapshot.
+    """
+    checkpoints = runs.list_checkpoints(run_id)
+    if not checkpoints:
+        raise NotFound(f"Run {run_id} has no snapshot yet.", "Wait until its training has written one.")
+    measured = [evaluate(checkpoint.id, data, "val", extractor, n, seed, on_progress=on_progress) for checkpoint in checkpoints]
+    first, *_ = lines = [line for records in measured for line in records if line.metric == "kid"]
+    kids = [line.value for line in lines]
+    averaged = [float(np.mean(kids[max(0, place - 1) : place + 2])) for place in range(len(kids))]
+    best = int(np.argmin(averaged))
+    reason = (
+        f"{first.title} {averaged[best]:.5f} on val of {data}, {first.n_real} images a side, averaged over "
+        f"{', '.join(checkpoint.id.partition('@')[2] for checkpoint in checkpoints[max(0, best - 1) : best + 2])} kimg; "
+        f"the lowest of {len(kids)} snapshots."
+    )
+    runs.choose_best(run_id, checkpoints[best].step, reason)
+    return checkpoints[best]
+
+
+def _open_subject(subject: str) -> _Generator | _Folder:
+    """What is to be measured: a folder of pictures where there is one of that name, else a snapshot of a run."""
+    folder = Path(subject)
+    if folder.is_dir() and not (folder / "run.json").exists():  # a run's own folder holds pictures too, but they are grids
+        files = tuple(sorted(path for path in folder.rglob("*") if path.suffix.lower() in CODECS and path.is_file()))
+        if not files:
+            raise NotFound(f"Folder {folder} holds no pictures.", f"Give a folder with files of type {', '.join(CODECS)}.")
+        return _Folder(folder.resolve(), files)
+    run, checkpoint = runs.resolve(subject)
+    if run.kind != "gan":
+        raise InvalidValue(f"Run {run.id} is a {run.kind} and makes no images.", "See the GANs with: gan-aug runs --kind gan")
+    return _Generator(run, checkpoint)
+
+
+def _refuse_leaks(run: Run | None, eyes: Extractor, image_set: ImageSet, split: Split) -> None:
+    """Neither what made the images nor what looks at them may have been trained on images of val or test."""
+    training_list.refuse_leak(list(eyes.seen), image_set, split, f"extractor {eyes.name}")
+    if run:
+        training_list.refuse_leak(training_list.read(runs.run_folder(run.id)), image_set, split, f"run {run.id}")
+
+
+def _draw_real(image_set: ImageSet, split: Split, part: str, class_name: str | None, size: int, n: int, seed: int) -> _Real:
+    rows = np.array(split.rows(part), np.int64)
+    labels = image_set.table["label"].to_numpy()
+    if class_name is not None:
+        if class_name not in image_set.record.classes:
+            known = ", ".join(image_set.record.classes)
+            raise InvalidValue(f"Dataset {image_set.record.name!r} has no class {class_name!r}.", f"It has: {known}.")
+        rows = rows[labels[rows] == class_name]
+    n = min(n, len(rows))
+    if n < FEWEST:
+        of_class = f" of class {class_name}" if class_name else ""
+        raise InvalidValue(
+            f"Only {n} images a side could be compared; {part} of {image_set.record.name!r} holds {len(rows)}{of_class}.",
+            f"Precision and recall need at least {FEWEST} images on either side.",
+        )
+    groups, group = np.unique(np.array(split.groups)[rows], return_inverse=True)
+    place = np.lexsort((randomness.order(seed, 1, len(rows)), randomness.order(seed, 0, len(groups))[group]))
+    rows, group = rows[place], group[place]
+    half = min(n, len(rows) // 2)
+    # A patient on both sides would make two sets look more alike than they are.
+    others = np.flatnonzero((np.arange(len(rows)) >= half) & (group != group[half - 1]))[:half]
+    others = others if len(others) >= FEWEST else others[:0]
+    chosen = rows[: max(n, others.max(initial=-1) + 1)]
+    return _Real(image_set.at(size)[chosen], labels[chosen], len(rows), n, others)
+
+
+def _measure(real_features: np.ndarray, fake_features: np.ndarray, real: _Real, seed: int) -> dict[str, dict[str, Any]]:
+    """Value, interval and floor of every metric."""
+    compared = real_features[: real.n]
+    values = _numbers(compared, fake_features)
+    floors = _numbers(real_features[: real.floor_n], real_features[real.others]) if real.floor_n else {}
+    interval = kid_interval(compared, fake_features, seed=seed)
+    ci = {"kid": (interval.low, interval.high)}
+    return {
+        metric: {"metric": metric, "value": value, "ci": ci.get(metric, ()), "floor_real_real": floors.get(metric)}
+        for metric, value in values.items()
+    }
+
+
+def _numbers(real_features: np.ndarray, fake_features: np.ndarray) -> dict[str, float]:
+    return {
+        "kid": kid(real_features, fake_features),
+        "frechet": frechet_distance(real_features, fake_features),
+        **dataclasses.asdict(prdc(real_features, fake_features, NEIGHBOURS)),
+    }
+
+
+def _notes(asked: int, real: _Real, eyes: Extractor, image_set: ImageSet, part: str, by_run: bool) -> tuple[str, ...]:
+    """What a reader of the numbers must know."""
+    notes = []
+    if real.n < asked:
+        notes.append(f"{asked} images a side were asked for, and {real.n} are compared: there are no more on one side.")
+    if real.floor_n == 0:
+        notes.append(f"There is no floor: {part} holds {real.available} images, too few for two sets of {FEWEST} of different patients.")
+    elif real.floor_n < real.n:
+        notes.append(
+            f"The floor is of two sets of {real.floor_n} images of different patients, because {part} holds {real.available} images. All "
+            "metrics but KID depend on the number of images, so beside them it is a rough guide only."
+        )
+    if part == "train" and by_run:
+        notes.append("The real images are of the part that generators train on, so copying them is rewarded.")
+    if eyes.name.startswith("random-conv"):
+        notes.append("random-conv is an extractor for tests; its numbers say nothing about realism.")
+    if image_set.record.phantom:
+        notes.append("The images are phantoms, drawn by rule; nothing here says anything about skin lesions.")
+    return tuple(notes)

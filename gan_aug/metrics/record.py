@@ -1,0 +1,165 @@
+"""A measured number together with the protocol it was measured by, and the file of them that lies in a run's folder. No torch.
+
+Two numbers may stand in one ranking only if their protocols agree; :func:`differences` says in words where they do not.
+"""
+
+import dataclasses
+import fcntl
+import json
+import os
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from gan_aug import __version__, runs
+from gan_aug.errors import CorruptFile
+from gan_aug.records import from_dict, to_dict
+
+INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"  # pt_inception-2015-12-05-6726825d.pth
+
+METRICS = ("kid", "frechet", "precision", "recall", "density", "coverage")
+LOWER_IS_BETTER = ("kid", "frechet")
+
+
+@dataclasses.dataclass(frozen=True)
+class MetricRecord:
+    """One number and how it came about."""
+
+    metric: str  # one of METRICS
+    value: float
+    ci: tuple[float, ...]  # (low, high) at 95 %, or empty where the metric has none
+    subject: str  # RUN@kimg, or the folder of the images
+    extractor: str
+    weights_sha256: str  # of the extractor
+    dim: int  # features per image
+    n_real: int
+    n_fake: int
+    real_set_fingerprint: str  # sha256 over the pixels, in order
+    fake_set_fingerprint: str
+    resize: str  # how an image gets from image_size into the extractor
+    image_size: int  # side at which both sets were compared [px]
+    codec: str  # what the generated images were stored as; "none" if they never were
+    dataset: str
+    part: str
+    class_name: str | None  # None: all classes
+    seed: int
+    floor_real_real: float | None  # the same metric of two real sets; None where the part is too small for it
+    floor_n: int  # images in each of those two sets; 0 where there is no floor
+    notes: tuple[str, ...]  # what a reader must know, in sentences
+    versions: dict[str, str]
+    created: str  # ISO 8601, UTC
+
+    @property
+    def title(self) -> str:
+        """The metric as it is printed. Only the Frechet distance over the canonical Inception weights is called FID."""
+        if self.metric == "frechet":
+            canonical = self.weights_sha256 == INCEPTION_SHA256
+            return "FID" if canonical else f"Frechet distance ({self.extractor})"
+        name = {"kid": "KID"}.get(self.metric, self.metric.capitalize())
+        return f"{name} ({self.extractor})"
+
+    @property
+    def rank_deficient(self) -> bool:
+        """Whether there are no more images than features: a Frechet distance is then mostly bias."""
+        return min(self.n_real, self.n_fake) <= self.dim
+
+    @property
+    def floor_at_same_n(self) -> bool:
+        """Whether the floor was measured with as many images as the value, so that the two can be read side by side."""
+        return self.floor_n == self.n_real == self.n_fake
+
+
+_PROTOCOL = {
+    "metric": "metric",
+    "extractor": "extractor",
+    "weights_sha256": "extractor weights",
+    "dim": "number of features",
+    "n_real": "number of real images",
+    "n_fake": "number of generated images",
+    "real_set_fingerprint": "set of real images",
+    "resize": "resize",
+    "image_size": "image size",
+    "codec": "file format of the generated images",
+    "dataset": "dataset",
+    "part": "part of the split",
+    "class_name": "class",
+}
+
+
+def differences(a: MetricRecord, b: MetricRecord) -> tuple[str, ...]:
+    """Why the two numbers may not be ranked against each other, one phrase per reason; empty if they may."""
+    return tuple(
+        f"{words}: {_short(getattr(a, name))} and {_short(getattr(b, name))}"
+        for name, words in _PROTOCOL.items()
+        if getattr(a, name) != getattr(b, name)
+    )
+
+
+def comparable(a: MetricRecord, b: MetricRecord) -> bool:
+    """Whether the two numbers may stand in one ranking."""
+    return not differences(a, b)
+
+
+def _short(value: object) -> str:
+    """A digest is recognised by its first digits."""
+    text = "all classes" if value is None else str(value)
+    return text[:12] if len(text) == 64 else text
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a number depends on, without importing it."""
+    found = {"gan_aug": __version__}
+    for package in ("numpy", "scipy", "torch", "torchvision", "onnxruntime"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def append_records(path: Path, records: list[MetricRecord]) -> None:
+    """Add one JSON line per record to a file; see :func:`append_lines`."""
+    append_lines(path, [to_dict(record) for record in records])
+
+
+def append_lines(path: Path, lines: list[dict[str, Any]]) -> None:
+    """Add JSON lines to a file in one write, on disk when this returns, safe against other writers and the crash of an earlier one."""
+    content = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.seek(0)
+        stream.truncate(stream.read().rfind(b"\n") + 1)  # a line without its end is what a crash left of a write
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def evaluations(run_id: str) -> list[MetricRecord]:
+    """What was measured of a run, oldest first."""
+    return read_records(evaluations_file(run_id))
+
+
+def evaluations_file(run_id: str) -> Path:
+    """Where the measurements of a run are kept."""
+    return runs.run_folder(run_id) / "evaluations.jsonl"
+
+
+def read_records(path: Path) -> list[MetricRecord]:
+    """The records of a file, oldest first; none if there is no file. A last line without its end was never finished and does not count.
+
+    Raises
+    ------
+    CorruptFile
+        If a finished line is not a record.
+    """
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    records = []
+    for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), 1):
+        try:
+            records.append(from_dict(MetricRecord, json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise CorruptFile(f"Line {number} of {path} is not a metric record ({error}).", "Delete that line.") from None
+    return records

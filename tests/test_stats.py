@@ -1,0 +1,376 @@
+"""Statistics against independent computations: scikit-learn, direct sums over all pairs, published values, and simulation."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn import metrics as sk
+
+from gan_aug import stats
+from gan_aug.errors import InvalidValue
+
+
+def draw(seed: int, n: int = 200, decimals: int | None = 1, shift: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and scores with many ties."""
+    rng = np.random.default_rng(seed)
+    labels = (rng.random(n) < 0.3).astype(int)
+    scores = rng.normal(size=n) + shift * labels
+    return labels, scores if decimals is None else np.round(scores, decimals)
+
+
+def direct_delong(labels: np.ndarray, *scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """AUCs and their covariance by DeLong's definition: the kernel of every (positive, negative) pair, n squared."""
+    of_positives, of_negatives = [], []
+    for s in scores:
+        p, q = s[labels == 1][:, None], s[labels == 0][None, :]
+        kernel = (p > q) + 0.5 * (p == q)
+        of_positives.append(kernel.mean(axis=1))
+        of_negatives.append(kernel.mean(axis=0))
+    m, n = len(of_positives[0]), len(of_negatives[0])
+    covariance = np.atleast_2d(np.cov(of_positives)) / m + np.atleast_2d(np.cov(of_negatives)) / n
+    return np.array([v.mean() for v in of_positives]), covariance
+
+
+# Curves
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("decimals", [None, 1, 0])
+def test_roc_and_areas_agree_with_scikit_learn(seed: int, decimals: int | None) -> None:
+    labels, scores = draw(seed, decimals=decimals)
+    curve = stats.roc_curve(labels, scores)
+    fpr, tpr, thresholds = sk.roc_curve(labels, scores, drop_intermediate=False)
+    np.testing.assert_allclose(curve.fpr, fpr, atol=1e-15)
+    np.testing.assert_allclose(curve.tpr, tpr, atol=1e-15)
+    np.testing.assert_array_equal(curve.thresholds, thresholds)
+    assert stats.auc(labels, scores) == pytest.approx(sk.roc_auc_score(labels, scores), abs=1e-14)
+    assert stats.average_precision(labels, scores) == pytest.approx(sk.average_precision_score(labels, scores), abs=1e-14)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("min_tpr", [0.8, 0.55, 0.0])
+def test_partial_auc_is_that_of_isic_2024(seed: int, min_tpr: float) -> None:
+    labels, scores = draw(seed)
+    # The competition's scoring code: flip labels and scores, then undo McClish's standardisation.
+    max_fpr = 1 - min_tpr
+    scaled = sk.roc_auc_score(1 - labels, -scores, max_fpr=max_fpr)
+    expected = scaled if max_fpr == 1 else 0.5 * max_fpr**2 + (max_fpr - 0.5 * max_fpr**2) / 0.5 * (scaled - 0.5)
+    assert stats.partial_auc(labels, scores, min_tpr) == pytest.approx(expected, abs=1e-14)
+
+
+def test_partial_auc_known_values() -> None:
+    assert stats.partial_auc([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]) == pytest.approx(0.2)
+    assert stats.partial_auc([0, 1, 0, 1], [0.5] * 4) == pytest.approx(0.02)
+
+
+def test_operating_points_are_achieved_ones() -> None:
+    labels = np.array([0] * 20 + [1] * 5)
+    scores = np.concatenate([np.arange(20), [18.5, 19.5, 20.5, 0.5, 5.5]]).astype(float)
+    point = stats.sensitivity_at_specificity(labels, scores, 0.95)
+    assert (point.sensitivity, point.specificity, point.threshold) == (0.6, 0.95, 18.5)  # one false positive of 20 is exactly 0.95
+    assert stats.at_threshold(labels, scores, point.threshold) == point
+    assert stats.sensitivity_at_specificity(labels, scores, 1.0).sensitivity == 0.4
+    point = stats.specificity_at_sensitivity(labels, scores, 0.8)
+    assert (point.sensitivity, point.specificity, point.threshold) == pytest.approx((0.8, 0.3, 5.5))
+    # Five positives achieve 0.6 or 0.8 but not 0.7: the next achieved sensitivity is taken, nothing in between.
+    assert stats.specificity_at_sensitivity(labels, scores, 0.7) == point
+
+
+def test_an_unreachable_specificity_gives_the_trivial_point() -> None:
+    point = stats.sensitivity_at_specificity([0, 1, 0], [0.9, 0.1, 0.2], 0.95)
+    assert (point.sensitivity, point.specificity, point.threshold) == (0.0, 1.0, math.inf)
+
+
+# DeLong
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("decimals", [None, 1, 0])
+def test_delong_agrees_with_the_direct_computation(seed: int, decimals: int | None) -> None:
+    labels, a = draw(seed, n=60 + 10 * seed, decimals=decimals)
+    b = np.round(a + np.random.default_rng(seed + 100).normal(size=len(a)), 1)
+    areas, covariance = direct_delong(labels, a, b)
+    z95 = 1.959963984540054
+    interval = stats.delong_ci(labels, a)
+    assert interval.method == "DeLong"
+    assert interval.value == pytest.approx(areas[0], abs=1e-12)
+    assert interval.high - interval.value == pytest.approx(z95 * np.sqrt(covariance[0, 0]), abs=1e-12)
+    test = stats.delong_paired(labels, a, b)
+    error = np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    assert test.difference == pytest.approx(areas[0] - areas[1], abs=1e-12)
+    assert test.z == pytest.approx((areas[0] - areas[1]) / error, rel=1e-10)
+    assert test.p == pytest.approx(math.erfc(abs(test.z) / math.sqrt(2)), rel=1e-10)
+    assert (test.high - test.low) / 2 == pytest.approx(z95 * error, abs=1e-12)
+
+
+def test_delong_interval_stays_inside_the_unit_interval() -> None:
+    labels = np.array([0] * 10 + [1] * 10)
+    scores = np.concatenate([np.arange(10), np.arange(10) + 8.5])
+    interval = stats.delong_ci(labels, scores)
+    assert interval.method == "DeLong on the logit scale"
+    assert 0.5 < interval.low < interval.value < interval.high < 1
+    mirrored = stats.delong_ci(labels, -scores)
+    assert (mirrored.low, mirrored.high) == pytest.approx((1 - interval.high, 1 - interval.low))
+
+
+def test_degenerate_areas_are_not_certain() -> None:
+    labels = np.array([0] * 30 + [1] * 12)
+    perfect = stats.delong_ci(labels, labels)
+    assert (perfect.value, perfect.high) == (1.0, 1.0)
+    assert perfect.low == pytest.approx(0.025 ** (1 / 12))  # Clopper-Pearson at 12 of 12
+    assert "exactly 1" in perfect.method
+    wrong = stats.delong_ci(labels, -labels)
+    assert (wrong.value, wrong.low, wrong.high) == pytest.approx((0.0, 0.0, 1 - perfect.low))
+    constant = stats.delong_ci(labels, np.full(42, 0.3))
+    assert (constant.low, constant.value, constant.high) == (0.5, 0.5, 0.5)
+    assert "equal" in constant.method
+
+
+def test_paired_test_where_the_variance_is_zero() -> None:
+    labels, scores = draw(0)
+    same = stats.delong_paired(labels, scores, np.exp(scores))  # another score, the same order
+    assert (same.difference, same.z, same.p) == (0.0, 0.0, 1.0)
+    test = stats.delong_paired(labels, labels, np.zeros(len(labels)))
+    assert test.difference == 0.5
+    assert test.z is None
+    assert 0 < test.p < 0.01
+    assert 0 < test.low < 0.5 < test.high <= 1
+    assert "Hoeffding" in test.method
+    few = stats.delong_paired([0, 0, 1, 1], [0, 0, 1, 1], [1, 1, 1, 1])
+    assert few.p == 1.0
+
+
+def test_delong_paired_holds_its_level_under_the_null() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [80, 40])
+    n, rejected, covered = 600, 0, 0
+    for _ in range(n):
+        signal = labels + rng.normal(size=120)
+        a, b = signal + rng.normal(size=120), signal + rng.normal(size=120)
+        rejected += stats.delong_paired(labels, a, b).p < 0.05
+        interval = stats.delong_ci(labels, a)
+        covered += interval.low <= 0.6914625 <= interval.high  # Phi(1 / 2): scores of the two classes differ by N(1, 4)
+    monte_carlo_error = math.sqrt(0.05 * 0.95 / n)
+    assert rejected / n == pytest.approx(0.05, abs=3 * monte_carlo_error)
+    assert covered / n == pytest.approx(0.95, abs=3 * monte_carlo_error)
+
+
+# Bootstrap
+
+
+def test_bootstrap_is_keyed_and_near_delong_for_single_images() -> None:
+    labels, scores = draw(3, n=400, decimals=2)
+    interval = stats.bootstrap_auc(labels, scores, seed=5)
+    assert interval == stats.bootstrap_auc(labels, scores, seed=5)
+    assert interval != stats.bootstrap_auc(labels, scores, seed=6)
+    delong = stats.delong_ci(labels, scores)
+    assert interval.value == pytest.approx(delong.value, abs=1e-14)
+    assert (interval.low, interval.high) == pytest.approx((delong.low, delong.high), abs=0.01)
+
+
+def test_bootstrap_of_patients_is_wider_when_their_images_agree() -> None:
+    labels, scores = draw(4, n=100, decimals=None)
+    patients = np.repeat(np.arange(100), 5)
+    labels, scores = np.repeat(labels, 5), np.repeat(scores, 5)
+    naive = stats.bootstrap_auc(labels, scores, replicates=500)
+    honest = stats.bootstrap_auc(labels, scores, patients, replicates=500)
+    # Five copies of each image hold no more information than one: the interval must be sqrt(5) = 2.2 times as wide.
+    assert 1.8 < (honest.high - honest.low) / (naive.high - naive.low) < 2.7
+    assert "100 patients" in honest.method
+
+
+def test_bootstrap_is_that_of_repeated_images() -> None:
+    labels, scores = draw(1, n=40)
+    by_hand = []
+    for replicate in range(100):
+        picks = (stats.uniforms(40, 9, "bootstrap", replicate) * 40).astype(int)
+        by_hand.append(stats.auc(labels[picks], scores[picks]))
+    interval = stats.bootstrap_auc(labels, scores, seed=9, replicates=100)
+    assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(by_hand, [0.025, 0.975])), abs=1e-12)
+
+
+def test_paired_bootstrap() -> None:
+    labels, scores = draw(6, n=300)
+    noise = np.random.default_rng(0).normal(size=300) * 3
+    test = stats.bootstrap_paired(labels, scores, scores + noise, replicates=500)
+    assert test.low > 0
+    assert test.p == pytest.approx(2 / 501)
+    assert test.difference == pytest.approx(stats.auc(labels, scores) - stats.auc(labels, scores + noise))
+    same = stats.bootstrap_paired(labels, scores, scores * 2, replicates=100)
+    assert (same.difference, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_bootstrap_leaves_out_draws_of_one_class_and_says_so() -> None:
+    labels = np.array([0] * 20 + [1] * 2)
+    interval = stats.bootstrap_auc(labels, np.arange(22.0), replicates=400)
+    assert "without both classes left out" in interval.method
+    # Two patients of one class each: a draw holds both classes with probability one half, and seed 5 stays below it.
+    with pytest.raises(InvalidValue, match="Only 39 of 101 resamplings held both classes"):
+        stats.bootstrap_auc(labels, np.arange(22.0), ["negatives"] * 20 + ["positives"] * 2, replicates=101, seed=5)
+
+
+def test_uniforms_known_values() -> None:
+    values = stats.uniforms(3, 7, "golden")
+    np.testing.assert_array_equal(values, stats.uniforms(5, 7, "golden")[:3])
+    assert values.tolist() == [0.09709568202861196, 0.7293810880227573, 0.3057406913395547]
+    many = stats.uniforms(20_000, 0)
+    assert 0 <= many.min() < many.max() < 1
+    assert many.mean() == pytest.approx(0.5, abs=0.01)
+
+
+# Corrections, probabilities, proportions
+
+
+def test_holm_known_values() -> None:
+    np.testing.assert_allclose(stats.holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02], atol=1e-15)
+    np.testing.assert_allclose(stats.holm([0.6, 0.7]), [1.0, 1.0])
+    assert stats.holm([]).shape == (0,)
+    with pytest.raises(InvalidValue, match="0 to 1"):
+        stats.holm([0.1, math.nan])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_brier_and_reliability_agree_with_scikit_learn(seed: int) -> None:
+    from sklearn.calibration import calibration_curve
+
+    rng = np.random.default_rng(seed)
+    p = rng.random(500)
+    labels = (rng.random(500) < p**2).astype(int)
+    assert stats.brier(labels, p) == pytest.approx(sk.brier_score_loss(labels, p), abs=1e-15)
+    observed, predicted = calibration_curve(labels, p, n_bins=15)
+    points = stats.reliability(labels, p)
+    np.testing.assert_allclose(points.observed, observed)
+    np.testing.assert_allclose(points.predicted, predicted)
+    assert points.count.sum() == 500
+
+
+def test_ece_known_values() -> None:
+    assert stats.ece([0, 1, 0, 1], [0.0, 1.0, 0.0, 1.0]) == 0.0
+    # Bin of 0.2: observed 0.5, off by 0.3; bin of 0.9: observed 1, off by 0.1; two images each.
+    assert stats.ece([0, 1, 1, 1], [0.2, 0.2, 0.9, 0.9], bins=10) == pytest.approx(0.2)
+
+
+def test_platt_undoes_a_known_distortion() -> None:
+    rng = np.random.default_rng(0)
+    logit = rng.normal(size=40_000) * 2 - 1
+    labels = (rng.random(40_000) < 1 / (1 + np.exp(-logit))).astype(int)
+    distorted = 1 / (1 + np.exp(-(3 * logit + 2)))
+    fit = stats.fit_platt(labels, distorted, part="val")
+    assert (fit.slope, fit.intercept) == pytest.approx((1 / 3, -2 / 3), abs=0.02)
+    assert stats.ece(labels, fit(distorted)) < 0.01 < stats.ece(labels, distorted)
+    assert stats.auc(labels, fit(distorted)) == pytest.approx(stats.auc(labels, distorted))
+    # With this many images the softened targets hardly matter: it is an unpenalised logistic regression.
+    from sklearn.linear_model import LogisticRegression
+
+    reference = LogisticRegression(C=np.inf, tol=1e-10).fit((3 * logit + 2)[:, None], labels)
+    assert (fit.slope, fit.intercept) == pytest.approx((reference.coef_[0, 0], reference.intercept_[0]), abs=1e-3)
+
+
+def test_temperature_keeps_one_half_and_undoes_overconfidence() -> None:
+    rng = np.random.default_rng(1)
+    logit = rng.normal(size=40_000)
+    labels = (rng.random(40_000) < 1 / (1 + np.exp(-logit))).astype(int)
+    fit = stats.fit_temperature(labels, 1 / (1 + np.exp(-4 * logit)), part="val")
+    assert fit.slope == pytest.approx(0.25, abs=0.01)
+    assert fit([0.5]) == pytest.approx(0.5)
+
+
+def test_recalibration_of_perfect_or_constant_scores_is_finite() -> None:
+    labels = np.array([0] * 20 + [1] * 20)
+    for fit in (stats.fit_platt(labels, labels, part="val"), stats.fit_platt(labels, np.full(40, 0.9), part="val")):
+        assert np.isfinite([fit.slope, fit.intercept]).all()
+    assert stats.fit_platt(labels, np.full(40, 0.9), part="val")([0.9]) == pytest.approx(0.5, abs=1e-6)
+    sure = stats.fit_platt(labels, labels, part="val")([0.0, 1.0])
+    assert sure == pytest.approx([1 / 22, 21 / 22], abs=1e-6)  # Platt's targets
+
+
+@pytest.mark.parametrize("fit", [stats.fit_platt, stats.fit_temperature])
+def test_nothing_is_fitted_on_test(fit) -> None:
+    with pytest.raises(InvalidValue, match="cannot be fitted on 'test'"):
+        fit([0, 1, 0, 1], [0.1, 0.9, 0.4, 0.3], part="test")
+
+
+def test_net_benefit_known_values() -> None:
+    labels, p = [1, 1, 0, 0, 0], [0.9, 0.2, 0.6, 0.1, 0.1]
+    benefit = stats.net_benefit(labels, p, [0.0, 0.2, 0.5])
+    assert benefit == pytest.approx([0.4, 2 / 5 - 1 / 5 * 0.25, 1 / 5 - 1 / 5])
+    treat_all = stats.net_benefit(labels, np.ones(5), [0.2])
+    assert treat_all == pytest.approx([2 / 5 - 3 / 5 * 0.25])
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 12), (12, 12), (60, 100), (1, 3)])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_proportions_agree_with_scipy(successes: int, n: int, level: float) -> None:
+    for ours, method in ((stats.wilson, "wilson"), (stats.clopper_pearson, "exact")):
+        interval = ours(successes, n, level)
+        reference = binomtest(successes, n).proportion_ci(level, method)
+        assert (interval.low, interval.high) == pytest.approx((reference.low, reference.high), abs=1e-12)
+        assert interval.value == successes / n
+
+
+def test_kappa() -> None:
+    first = ["accept"] * 45 + ["reject"] * 55
+    second = ["accept"] * 30 + ["reject"] * 15 + ["accept"] * 10 + ["reject"] * 45
+    assert stats.cohen_kappa(first, second) == pytest.approx(sk.cohen_kappa_score(first, second), abs=1e-14)
+    assert stats.cohen_kappa(first, first) == pytest.approx(1.0)
+    with pytest.raises(InvalidValue, match="same answer"):
+        stats.cohen_kappa(["accept"] * 3, ["accept"] * 3)
+    with pytest.raises(InvalidValue, match="cannot be paired"):
+        stats.cohen_kappa(first, second[1:])
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [stats.roc_curve, stats.auc, stats.average_precision, stats.partial_auc, stats.sensitivity_at_specificity, stats.brier, stats.ece],
+)
+@pytest.mark.parametrize(
+    ("labels", "scores", "words"),
+    [
+        ([1, 1, 1], [0.1, 0.2, 0.3], "3 positive and 0 negative"),
+        ([0, 0], [0.1, 0.2], "0 positive and 2 negative"),
+        ([], [], "0 positive and 0 negative"),
+        ([0, 1, 1], [0.1, math.nan, 0.3], "1 of 3 scores are not finite"),
+        ([0, 1], [0.1, math.inf], "not finite"),
+        ([0, 1, 1], [0.1, 0.2], "do not belong together"),
+        ([0, 2], [0.1, 0.2], "neither 0 nor 1"),
+    ],
+)
+def test_unusable_input_is_refused(measure, labels: list, scores: list, words: str) -> None:
+    with pytest.raises(InvalidValue, match=words):
+        measure(labels, scores)
+
+
+def test_three_images_have_an_area_but_no_interval() -> None:
+    labels, scores = [0, 1, 1], [0.1, 0.2, 0.05]
+    assert stats.auc(labels, scores) == 0.5
+    for refused in (
+        lambda: stats.delong_ci(labels, scores),
+        lambda: stats.delong_paired(labels, scores, scores),
+        lambda: stats.bootstrap_auc(labels, scores),
+    ):
+        with pytest.raises(InvalidValue, match="each class needs at least 2"):
+            refused()
+
+
+def test_impossible_settings_are_refused() -> None:
+    labels, scores = draw(0)
+    with pytest.raises(InvalidValue, match="confidence level"):
+        stats.delong_ci(labels, scores, level=95)
+    with pytest.raises(InvalidValue, match="at least 100"):
+        stats.bootstrap_auc(labels, scores, replicates=10)
+    with pytest.raises(InvalidValue, match="groups"):
+        stats.bootstrap_auc(labels, scores, ["a"] * 3)
+    with pytest.raises(InvalidValue, match="probability"):
+        stats.brier(labels, scores)
+    with pytest.raises(InvalidValue, match="specificity"):
+        stats.sensitivity_at_specificity(labels, scores, 95)
+    with pytest.raises(InvalidValue, match="threshold"):
+        stats.net_benefit([0, 1], [0.2, 0.4], [1.0])
+    with pytest.raises(InvalidValue, match="bins"):
+        stats.ece([0, 1], [0.2, 0.4], bins=0)
+    with pytest.raises(InvalidValue, match="proportion"):
+        stats.wilson(4, 3)
