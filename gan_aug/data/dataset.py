@@ -1,0 +1,285 @@
+"""A dataset on disk: images stored once as uint8, and a table of what is known about each.
+
+workspace/datasets/NAME/
+    dataset.json    the Dataset record; written last, so a folder that has it is whole
+    images.npy      (N, S, S, 3) uint8, read through a memory map
+    table.parquet   one row per image, in the order of images.npy
+    rejected.csv    files that could not be used, each with the reason
+    unmatched.csv   rows without an image, images without a row, images without a usable label
+    images-64.npy   the same images at a smaller size, derived when first asked for
+    splits/         see split.py
+"""
+
+import contextlib
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+
+from gan_aug import files, workspace
+from gan_aug.errors import CorruptFile, InvalidValue, NotFound, UserError
+from gan_aug.images import resize
+from gan_aug.records import Dataset, ImportReport, from_dict, to_dict
+
+COLUMNS = (
+    "image_id", "label", "diagnosis", "patient_id", "lesion_id", "source", "licence", "byte_sha256", "pixel_sha256", "phash", "file",
+)  # fmt: skip
+REJECTED_COLUMNS = ("source", "file", "reason")
+UNMATCHED_COLUMNS = ("source", "kind", "image_id", "file", "detail")
+
+_BLOCK = 1024  # images resized at a time
+_AGAIN = "Remove the dataset's folder and import the pictures again."
+
+
+class ImageSet:
+    """The images and the table of one dataset, read as needed."""
+
+    def __init__(self, record: Dataset, folder: Path):
+        self.record = record
+        self.folder = folder
+        self._table: pd.DataFrame | None = None
+
+    @property
+    def images(self) -> np.ndarray:
+        """All images as stored: memory map of shape (N, S, S, 3), uint8, in table order."""
+        return self._open(self.folder / "images.npy", self.record.size)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per image; text columns, see ``COLUMNS``. Unknown values are empty."""
+        if self._table is None:
+            table = pd.read_parquet(self.folder / "table.parquet")
+            if len(table) != self.record.n_images:
+                raise CorruptFile(f"The table of dataset {self.record.name!r} has {len(table)} rows, not {self.record.n_images}.", _AGAIN)
+            self._table = table
+        return self._table
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class number of every image, shape (N,), int64: the label's position in ``record.classes``."""
+        position = {name: number for number, name in enumerate(self.record.classes)}
+        return np.array([position[label] for label in self.table["label"]], np.int64)
+
+    def at(self, size: int) -> np.ndarray:
+        """All images at ``size`` pixels, (N, size, size, 3) uint8; derived once with an antialiased filter, and kept.
+
+        Raises
+        ------
+        InvalidValue
+            If ``size`` is larger than the stored images: enlarging adds no detail.
+        """
+        if size == self.record.size:
+            return self.images
+        if not 8 <= size < self.record.size:
+            raise InvalidValue(
+                f"Dataset {self.record.name!r} is stored at {self.record.size} px and cannot give {size} px.",
+                f"Ask for at most {self.record.size} px, or import the pictures again with a larger --size.",
+            )
+        path = self.folder / f"images-{size}.npy"
+        if not path.exists():
+            self._derive(path, size)
+        return self._open(path, size)
+
+    def _derive(self, path: Path, size: int) -> None:
+        """Write the images at a smaller size; two processes may do so at once, and the last rename wins with equal bytes."""
+        images = self.images
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                _write_header(stream, len(images), size)
+                for start in range(0, len(images), _BLOCK):
+                    stream.write(resize(images[start : start + _BLOCK], size).tobytes())
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+
+    def _open(self, path: Path, size: int) -> np.ndarray:
+        """A memory map whose shape is checked against the record."""
+        expected = (self.record.n_images, size, size, 3)
+        try:
+            images = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise CorruptFile(f"{path.name} of dataset {self.record.name!r} cannot be read ({error}).", _AGAIN) from None
+        if images.shape != expected or images.dtype != np.uint8:
+            raise CorruptFile(f"{path.name} of dataset {self.record.name!r} holds {images.shape}, not {expected}.", _AGAIN)
+        return images
+
+
+def folder_of(name: str) -> Path:
+    """Where the dataset called ``name`` lies, or would."""
+    return workspace.datasets() / workspace.check_name(name, "dataset name")
+
+
+def open_dataset(name: str) -> ImageSet:
+    """Open a dataset of the workspace.
+
+    Raises
+    ------
+    NotFound
+        If there is none of that name; the message lists those that exist.
+    """
+    folder = folder_of(name)
+    if not (folder / "dataset.json").exists():
+        known = ", ".join(record.name for record in list_datasets())
+        raise NotFound(
+            f"There is no dataset called {name!r}.",
+            f"The workspace has: {known}." if known else "Import one with `gan-aug data import`, or draw one with `gan-aug data demo`.",
+        )
+    return ImageSet(_read_record(folder), folder)
+
+
+def list_datasets() -> list[Dataset]:
+    """Every dataset of the workspace, by name."""
+    return [_read_record(path.parent) for path in sorted(workspace.datasets().glob("[!.]*/dataset.json"))]
+
+
+def _read_record(folder: Path) -> Dataset:
+    try:
+        values = files.read_json(folder / "dataset.json")
+        values["report"] = from_dict(ImportReport, values["report"])
+        return from_dict(Dataset, values)
+    except (OSError, ValueError, LookupError, TypeError, UserError) as error:
+        raise CorruptFile(f"dataset.json of dataset {folder.name!r} cannot be read ({error}).", _AGAIN) from None
+
+
+def rejected(name: str) -> pd.DataFrame:
+    """Files that the import could not use: source, file, reason."""
+    return _read_csv(open_dataset(name).folder / "rejected.csv")
+
+
+def unmatched(name: str) -> pd.DataFrame:
+    """Rows without an image, images without a row and images without a usable label: source, kind, image_id, file, detail."""
+    return _read_csv(open_dataset(name).folder / "unmatched.csv")
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def csv_text(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows as CSV text. A cell that a spreadsheet would run as a formula gets a leading apostrophe."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(["'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell for cell in row])
+    return stream.getvalue()
+
+
+def free_folder(name: str) -> Path:
+    """The folder of a dataset that does not exist yet.
+
+    Raises
+    ------
+    InvalidValue
+        If the name is taken or cannot be a name.
+    """
+    folder = folder_of(name)
+    if folder.exists():
+        raise InvalidValue(f"There is a dataset called {name!r} already.", "Choose another name, or remove that one's folder first.")
+    return folder
+
+
+@contextlib.contextmanager
+def new_dataset(name: str, size: int) -> Iterator["DatasetWriter"]:
+    """A writer whose dataset appears in the workspace when the block ends well, and leaves nothing behind when it does not.
+
+    Raises
+    ------
+    InvalidValue
+        If the name is taken, at the beginning or, by another process, at the end.
+    """
+    folder = free_folder(name)
+    try:
+        with files.new_folder(folder) as temporary:
+            writer = DatasetWriter(temporary, size)
+            try:
+                yield writer
+            finally:
+                writer.close()
+    except FileExistsError:
+        free_folder(name)  # another process was faster
+        raise
+
+
+class DatasetWriter:
+    """Writes a dataset into a folder, image by image, so that memory does not grow with their number.
+
+    Parameters
+    ----------
+    folder : Path
+        An empty folder, see :func:`gan_aug.files.new_folder`.
+    size : int
+        Side of the images [px].
+    """
+
+    def __init__(self, folder: Path, size: int):
+        self.folder = folder
+        self.size = size
+        self.rows: list[tuple[str, ...]] = []
+        self._stream = (folder / "images.npy").open("wb")
+        _write_header(self._stream, 0, size)
+
+    def append(self, pixels: np.ndarray, **row: str) -> None:
+        """Add an image (size, size, 3) uint8 and its row; ``row`` names every one of ``COLUMNS``."""
+        self._stream.write(np.ascontiguousarray(pixels).tobytes())
+        self.rows.append(tuple(row[column] for column in COLUMNS))
+
+    def finish(
+        self,
+        name: str,
+        classes: tuple[str, ...],
+        options: dict[str, str | int],
+        report: ImportReport,
+        rejected: Sequence[tuple[str, ...]] = (),
+        unmatched: Sequence[tuple[str, ...]] = (),
+        phantom: bool = False,
+    ) -> Dataset:
+        """Write the table, the lists and, last, the record."""
+        self._stream.seek(0)
+        _write_header(self._stream, len(self.rows), self.size)
+        self._stream.close()
+        table = pd.DataFrame(self.rows, columns=list(COLUMNS), dtype=str)
+        table.to_parquet(self.folder / "table.parquet", index=False)
+        files.write_text(self.folder / "rejected.csv", csv_text(REJECTED_COLUMNS, rejected))
+        files.write_text(self.folder / "unmatched.csv", csv_text(UNMATCHED_COLUMNS, unmatched))
+        record = Dataset(
+            name=name,
+            classes=classes,
+            n_images=len(table),
+            size=self.size,
+            sources=tuple(dict.fromkeys(table["source"])),
+            fingerprint=fingerprint(table, options),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            report=report,
+            phantom=phantom,
+        )
+        files.write_json(self.folder / "dataset.json", to_dict(record))
+        return record
+
+    def close(self) -> None:
+        """Release the file of images."""
+        self._stream.close()
+
+
+def _write_header(stream: BinaryIO, count: int, size: int) -> None:
+    """The .npy header of ``count`` images. NumPy pads it so that more images take no more room, and it can be written again at the end."""
+    shape = (count, size, size, 3)
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+def fingerprint(table: pd.DataFrame, options: dict[str, str | int]) -> str:
+    """SHA-256 over the import options and the sorted lines of byte hash, label, patient and lesion of every image."""
+    columns = (table[name] for name in ("byte_sha256", "label", "patient_id", "lesion_id"))
+    lines = sorted("\t".join(values) for values in zip(*columns, strict=True))
+    head = [f"{key}={value}" for key, value in sorted(options.items())]
+    return files.sha256_bytes("\n".join([*head, *lines]).encode())

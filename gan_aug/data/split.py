@@ -1,0 +1,355 @@
+"""Splits: every image is train, val or test, whole groups at a time, once and for all.
+
+A group is a connected component of images that share a patient, a lesion, identical bytes or pixels, or are verified near-duplicates.
+Groups go to the parts in an order drawn from hashes of the seed and the group's name, so the same seed gives the same split on every
+machine.
+
+    workspace/datasets/NAME/
+        near_duplicates.json    verified pairs, found once
+        splits/ID.parquet       image_id, pixel_sha256, part, group of every image
+        splits/ID.json          the rest of the record; written last, so a split that has it is whole
+"""
+
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from gan_aug import files
+from gan_aug.data import duplicates
+from gan_aug.data.dataset import ImageSet, open_dataset
+from gan_aug.errors import CorruptFile, InvalidValue, NotFound, UserError
+from gan_aug.records import PARTS, Split, from_dict, to_dict
+
+UNUSED = "unused"  # the part of train groups that a fraction below 1 leaves out
+_LARGE_SHARE = 0.01  # a near-duplicate group above this share of the images is refused ...
+_LARGE_MIN = 8  # ... unless it is this small
+
+
+@dataclasses.dataclass(frozen=True)
+class DuplicatePair:
+    """Two images of one dataset that show the same picture."""
+
+    image_a: str
+    image_b: str
+    kind: str  # identical bytes | identical pixels | near-duplicate
+    similarity: float  # 1 for identical ones
+    related: bool  # whether the table already says so, by patient or lesion
+    labels_differ: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class LeakReport:
+    """What could leak between the parts of a dataset's splits, and whether anything does."""
+
+    dataset: str
+    n_images: int
+    n_groups: int
+    largest_group: int  # images
+    n_with_patient: int  # images whose patient is known
+    n_with_lesion: int
+    pairs: tuple[DuplicatePair, ...]
+    large_groups: tuple[tuple[str, ...], ...]  # near-duplicate groups that a split refuses, as image ids
+    sizes: dict[str, dict[str, dict[str, int]]]  # split id -> part -> class -> images
+    violations: tuple[str, ...]  # sentences; empty if no split separates what belongs together
+
+
+def make_split(name: str, seed: int = 0, val: float = 0.15, test: float = 0.15, fraction: float = 1.0) -> Split:
+    """Split a dataset, or return the split that was made with the same arguments.
+
+    Parameters
+    ----------
+    name : str
+        Name of the dataset.
+    seed : int
+        Same seed, same split, on every machine.
+    val, test : float
+        Shares of the images, each from 0 and together below 1.
+    fraction : float
+        Share of the train images that is kept, above 0 and at most 1. Smaller fractions lie inside larger ones; val and test stay.
+
+    Raises
+    ------
+    InvalidValue
+        If a share is out of range, or a part that was asked for would be empty.
+    UserError
+        If a group of near-duplicates is too large to be believed; the message names its first images.
+    """
+    _check_shares(seed, val, test, fraction)
+    images = open_dataset(name)
+    for known in list_splits(name):
+        if (known.seed, known.val, known.test, known.fraction) == (seed, val, test, fraction):
+            return known
+    pairs = _near_duplicates(images)
+    _refuse_large(images, pairs)
+    groups = _groups(images.table, pairs)
+    labels = images.table["label"].tolist()
+    parts = _assign(groups, labels, seed, {"train": 1 - val - test, "val": val, "test": test})
+    if fraction < 1:
+        parts = _thin(parts, groups, labels, seed, fraction)
+    for part, share in (("train", 1 - val - test), ("val", val), ("test", test)):
+        if share > 0 and part not in parts:
+            raise InvalidValue(
+                f"Dataset {name!r} has too few groups ({len(set(groups))}) for a {part} part of {share:.0%}.",
+                "Ask for a larger share, or import more patients.",
+            )
+    digest = _fingerprint(images.table["pixel_sha256"], groups, labels, parts)
+    split = Split(digest[:12], name, images.record.fingerprint, seed, val, test, fraction, tuple(parts), tuple(groups), digest)
+    _write(images, split)
+    return split
+
+
+def _check_shares(seed: int, val: float, test: float, fraction: float) -> None:
+    if not 0 <= seed < 2**63:
+        raise InvalidValue(f"Seed {seed} is out of range.", "Use a whole number, 0 or above.")
+    if not (val >= 0 and test >= 0 and val + test < 1):
+        raise InvalidValue(f"val {val:g} and test {test:g} cannot be shares.", "Use numbers of 0 or above that add up to less than 1.")
+    if not 0 < fraction <= 1:
+        raise InvalidValue(f"Fraction {fraction:g} is out of range.", "Use a number above 0 and at most 1.")
+
+
+def _near_duplicates(images: ImageSet) -> list[tuple[int, int, float]]:
+    """Verified near-duplicate pairs (row, row, similarity); found once and kept beside the images."""
+    path = images.folder / "near_duplicates.json"
+    method = [duplicates.VERSION, duplicates.THRESHOLD, duplicates.MAX_DISTANCE]
+    if path.exists():
+        stored = files.read_json(path)
+        if stored["method"] == method:
+            return [(i, j, value) for i, j, value in stored["pairs"]]
+    pairs = duplicates.find_near_duplicates(images.images, images.table["phash"].tolist())
+    files.write_json(path, {"method": method, "pairs": pairs})
+    return pairs
+
+
+def _components(count: int, links: Iterable[tuple[int, int]]) -> list[int]:
+    """The smallest row of each row's connected component (union-find)."""
+    parent = list(range(count))
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    for i, j in links:
+        a, b = root(i), root(j)
+        parent[max(a, b)] = min(a, b)
+    return [root(row) for row in range(count)]
+
+
+def _equal_links(values: Iterable[str]) -> Iterable[tuple[int, int]]:
+    """Links between rows with the same known value."""
+    first: dict[str, int] = {}
+    for row, value in enumerate(values):
+        if value:
+            yield first.setdefault(value, row), row
+
+
+def _groups(table: pd.DataFrame, pairs: list[tuple[int, int, float]]) -> list[str]:
+    """Group name of every image: the first image id, in the order of the alphabet, of its connected component."""
+    links = [(i, j) for i, j, _ in pairs]
+    for column in ("patient_id", "lesion_id", "byte_sha256", "pixel_sha256"):
+        links += _equal_links(table[column])
+    roots = _components(len(table), links)
+    names: dict[int, str] = {}
+    for root, image_id in zip(roots, table["image_id"], strict=True):
+        names[root] = min(names.get(root, image_id), image_id)
+    return [names[root] for root in roots]
+
+
+def _large_groups(images: ImageSet, pairs: list[tuple[int, int, float]]) -> list[list[str]]:
+    """Components of near-duplicate links alone that hold more than 1 % of the images, as image ids."""
+    members: dict[int, list[str]] = defaultdict(list)
+    for root, image_id in zip(_components(images.record.n_images, ((i, j) for i, j, _ in pairs)), images.table["image_id"], strict=True):
+        members[root].append(image_id)
+    limit = max(_LARGE_MIN, _LARGE_SHARE * images.record.n_images)
+    return sorted((group for group in members.values() if len(group) > limit), key=len, reverse=True)
+
+
+def _refuse_large(images: ImageSet, pairs: list[tuple[int, int, float]]) -> None:
+    for group in _large_groups(images, pairs):
+        raise UserError(
+            f"{len(group)} images of dataset {images.record.name!r} look like one picture: {', '.join(group[:5])} ...",
+            "Such a group is usually a logo, a blank or a copied file. Look at them, take them out of the folder, and import it again.",
+        )
+
+
+def _assign(groups: list[str], labels: list[str], seed: int, shares: dict[str, float]) -> list[str]:
+    """Part of every image, with every class near its share in every part.
+
+    Largest groups first, in an order drawn from the seed; each goes where it fills the parts most evenly: the part with the least
+    sum over classes of the growth of (have - want)^2 / want. Rare classes weigh more, because they want less.
+    """
+    contents: dict[str, Counter[str]] = defaultdict(Counter)
+    for group, label in zip(groups, labels, strict=True):
+        contents[group][label] += 1
+    totals = Counter(labels)
+    want = {part: {label: share * total for label, total in totals.items()} for part, share in shares.items() if share > 0}
+    have = {part: Counter[str]() for part in want}
+
+    def cost(part: str, group: Counter[str]) -> float:
+        wanted, there = want[part], have[part]
+        return sum((2 * (there[label] - wanted[label]) + count) * count / wanted[label] for label, count in sorted(group.items()))
+
+    chosen: dict[str, str] = {}
+    for group in sorted(contents, key=lambda name: (-contents[name].total(), _draw("split", seed, name))):
+        part = min(want, key=lambda part: cost(part, contents[group]))  # ties go to train, then val
+        chosen[group] = part
+        have[part].update(contents[group])
+    return [chosen[group] for group in groups]
+
+
+def _thin(parts: list[str], groups: list[str], labels: list[str], seed: int, fraction: float) -> list[str]:
+    """Keep a share of the train groups, class by class in a fixed order, so that smaller shares lie inside larger ones."""
+    totals = Counter(labels)
+    sizes: Counter[str] = Counter()
+    rarest: dict[str, str] = {}  # a mixed group counts for its rarest class
+    for part, group, label in zip(parts, groups, labels, strict=True):
+        if part == "train":
+            sizes[group] += 1
+            rarest[group] = min(rarest.get(group, label), label, key=lambda name: (totals[name], name))
+    kept: set[str] = set()
+    for label in sorted(totals):
+        order = sorted((group for group in sizes if rarest[group] == label), key=lambda name: _draw("fraction", seed, name))
+        room = fraction * sum(sizes[group] for group in order)
+        taken = 0
+        for group in order:
+            if taken and taken + sizes[group] / 2 > room:  # the first group of a class is always kept
+                break
+            kept.add(group)
+            taken += sizes[group]
+    return [UNUSED if part == "train" and group not in kept else part for part, group in zip(parts, groups, strict=True)]
+
+
+def _draw(purpose: str, seed: int, name: str) -> str:
+    """A place in an order that depends on nothing but these three."""
+    return files.sha256_bytes(f"{purpose}\t{seed}\t{name}".encode())
+
+
+def _fingerprint(pixels: Iterable[str], groups: list[str], labels: list[str], parts: list[str]) -> str:
+    """SHA-256 over the sorted lines of pixel hash, group, label and part."""
+    lines = sorted(f"{line}\n" for line in map("\t".join, zip(pixels, groups, labels, parts, strict=True)))
+    return files.sha256_bytes("".join(lines).encode())
+
+
+def _write(images: ImageSet, split: Split) -> None:
+    folder = images.folder / "splits"
+    table = pd.DataFrame(
+        {"image_id": images.table["image_id"], "pixel_sha256": images.table["pixel_sha256"], "part": split.parts, "group": split.groups}
+    )
+    files.write_bytes(folder / f"{split.id}.parquet", table.to_parquet(index=False))
+    values = to_dict(dataclasses.replace(split, parts=(), groups=()))
+    files.write_json(folder / f"{split.id}.json", values)
+
+
+def _read(images: ImageSet, path: Path) -> Split:
+    """Read a split and check that it is the one that was written, for these images."""
+    split = from_dict(Split, files.read_json(path))
+    table = pd.read_parquet(path.with_suffix(".parquet"))
+    split = dataclasses.replace(split, parts=tuple(table["part"]), groups=tuple(table["group"]))
+    digest = _fingerprint(table["pixel_sha256"], list(split.groups), images.table["label"].tolist(), list(split.parts))
+    if digest != split.fingerprint or table["image_id"].tolist() != images.table["image_id"].tolist():
+        raise CorruptFile(
+            f"Split {split.id} of dataset {images.record.name!r} does not match its fingerprint.",
+            f"Remove {path.name} and {path.stem}.parquet, and make the split again.",
+        )
+    return split
+
+
+def list_splits(name: str) -> list[Split]:
+    """Every split of a dataset, oldest first."""
+    images = open_dataset(name)
+    paths = sorted((images.folder / "splits").glob("[!.]*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    return [_read(images, path) for path in paths]
+
+
+def load_split(name: str, split_id: str | None = None) -> Split:
+    """A split of a dataset: the named one, or else the only one (made with the default arguments if there is none).
+
+    Raises
+    ------
+    NotFound
+        If there is none of that id.
+    UserError
+        If there are several and none was named.
+    """
+    splits = list_splits(name)
+    if split_id is None and not splits:
+        return make_split(name)
+    if split_id is None and len(splits) > 1:
+        raise UserError(f"Dataset {name!r} has {len(splits)} splits.", f"Name one of them: {'; '.join(map(describe, splits))}.")
+    for split in splits:
+        if split_id in (None, split.id):
+            return split
+    known = "; ".join(map(describe, splits))
+    raise NotFound(
+        f"Dataset {name!r} has no split {split_id!r}.", f"It has: {known}." if known else f"Make one with `gan-aug data split {name}`."
+    )
+
+
+def describe(split: Split) -> str:
+    """A split in a few words."""
+    share = f", {split.fraction:g} of train" if split.fraction < 1 else ""
+    return f"{split.id} (seed {split.seed}, val {split.val:g}, test {split.test:g}{share})"
+
+
+def check(name: str) -> LeakReport:
+    """Find duplicates in a dataset, and look for splits that separate what belongs together."""
+    images = open_dataset(name)
+    table = images.table
+    near = _near_duplicates(images)
+    groups = _groups(table, near)
+    splits = list_splits(name)
+    violations = []
+    for split in splits:
+        parts_of: dict[str, set[str]] = defaultdict(set)
+        for group, part in zip(groups, split.parts, strict=True):
+            if part in PARTS:
+                parts_of[group].add(part)
+        for group, parts in parts_of.items():
+            if len(parts) > 1:
+                violations.append(f"Split {split.id} has images of group {group} in {' and '.join(sorted(parts))}.")
+    return LeakReport(
+        dataset=name,
+        n_images=len(table),
+        n_groups=len(set(groups)),
+        largest_group=max(Counter(groups).values()),
+        n_with_patient=int((table["patient_id"] != "").sum()),
+        n_with_lesion=int((table["lesion_id"] != "").sum()),
+        pairs=tuple(_duplicate_pairs(table, near)),
+        large_groups=tuple(map(tuple, _large_groups(images, near))),
+        sizes={split.id: _sizes(split, table["label"]) for split in splits},
+        violations=tuple(violations),
+    )
+
+
+def _duplicate_pairs(table: pd.DataFrame, near: list[tuple[int, int, float]]) -> list[DuplicatePair]:
+    """Identical and near-identical pairs; of several equal images each is paired with the first."""
+    kinds: dict[tuple[int, int], tuple[str, float]] = {(i, j): ("near-duplicate", value) for i, j, value in near}
+    for column, kind in (("pixel_sha256", "identical pixels"), ("byte_sha256", "identical bytes")):
+        kinds.update({(i, j): (kind, 1.0) for i, j in _equal_links(table[column]) if i != j})
+    columns = {column: table[column].tolist() for column in ("image_id", "label", "patient_id", "lesion_id")}
+
+    def same(column: str, i: int, j: int) -> bool:
+        return columns[column][i] == columns[column][j] != ""
+
+    return [
+        DuplicatePair(
+            columns["image_id"][i],
+            columns["image_id"][j],
+            kind,
+            value,
+            same("patient_id", i, j) or same("lesion_id", i, j),
+            not same("label", i, j),
+        )
+        for (i, j), (kind, value) in sorted(kinds.items())
+    ]
+
+
+def _sizes(split: Split, labels: Iterable[str]) -> dict[str, dict[str, int]]:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for part, label in zip(split.parts, labels, strict=True):
+        counts[part][label] += 1
+    return {part: dict(sorted(counts[part].items())) for part in (*PARTS, UNUSED) if part in counts}
