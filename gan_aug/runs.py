@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gan_aug import __version__, files, workspace
-from gan_aug.data.training_list import write_training_list
+from gan_aug.data import training_list
 from gan_aug.errors import CorruptFile, InvalidValue, NotFound
 from gan_aug.records import Checkpoint, Run, SeenImage, from_dict, to_dict
 
@@ -105,7 +105,7 @@ def create_run(run: Run, seen: list[SeenImage]) -> Path:
     try:
         with files.new_folder(folder) as temporary:
             files.write_json(temporary / "run.json", to_dict(run))
-            write_training_list(temporary, seen)
+            training_list.write(temporary, seen)
     except FileExistsError:
         raise InvalidValue(f"There already is a run {run.id!r}.", "Choose another name, or resume that run.") from None
     return folder

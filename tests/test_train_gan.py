@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from gan_aug import catalog, checkpoint, device, files, images, randomness, runs, train_gan
+from gan_aug.data import training_list
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
-from gan_aug.data.training_list import read_training_list
 from gan_aug.errors import CorruptFile, Diverged, InvalidValue, NotFound
+from gan_aug.records import GanConfig, from_dict
+from gan_aug.train_gan import loop, state
 
 # Twelve steps of batch 8 (of which wgan_gp takes five images each), a snapshot every four.
 TINY = {"z_dim": 8, "width": 4, "batch_size": 8, "ema_kimg": 0.05, "r1_every": 2}
@@ -64,8 +66,7 @@ def test_a_killed_training_resumes_to_the_same_weights(phantom, name):
         "train_gan.train(sys.argv[1], should_stop=lambda: time.sleep(0.05))\n"
     )
     child = subprocess.Popen([sys.executable, "-c", program, killed.id], env={**os.environ, "PYTHONPATH": os.getcwd()})
-    deadline = time.monotonic() + 120
-    while not runs.list_checkpoints(killed.id) and time.monotonic() < deadline:
+    while not runs.list_checkpoints(killed.id) and child.poll() is None:
         time.sleep(0.02)
     child.send_signal(signal.SIGKILL)
     child.wait()
@@ -106,7 +107,7 @@ def test_what_a_run_leaves(phantom):
 def test_the_training_list_names_the_training_images_and_no_others(phantom):
     run = prepare("dcgan")
     image_set, split = open_dataset("phantom"), load_split("phantom")
-    seen = {image.image_id for image in read_training_list(runs.run_folder(run.id))}
+    seen = {image.image_id for image in training_list.read(runs.run_folder(run.id))}
     malignant = image_set.table["label"] == "malignant"
     assert seen == {image_set.table["image_id"][row] for row in split.rows("train") if malignant[row]}
     assert run.n_images == len(seen) > 0
@@ -114,13 +115,13 @@ def test_the_training_list_names_the_training_images_and_no_others(phantom):
 
 def test_a_not_a_number_stops_the_run_and_keeps_the_last_good_snapshot(phantom, monkeypatch):
     run = prepare("dcgan")
-    genuine = train_gan.train_step
+    genuine = loop.train_step
 
-    def poisoned(state, data, precision):
-        stats = genuine(state, data, precision)
-        return stats | {"G/loss": torch.tensor(float("nan"))} if state.step == 7 else stats
+    def poisoned(training, data, precision):
+        stats = genuine(training, data, precision)
+        return stats | {"G/loss": torch.tensor(float("nan"))} if training.step == 7 else stats
 
-    monkeypatch.setattr(train_gan, "train_step", poisoned)
+    monkeypatch.setattr(loop, "train_step", poisoned)
     with pytest.raises(Diverged, match="G/loss"):
         train_gan.train(run.id)
     assert runs.status(run.id).state == "failed"
@@ -137,16 +138,16 @@ def test_huge_learning_rates_really_diverge(phantom):
 
 def test_weights_that_are_not_numbers_are_never_saved(phantom, monkeypatch):
     run = prepare("dcgan")
-    genuine = train_gan.train_step
+    genuine = loop.train_step
 
-    def poisoned(state, data, precision):
-        stats = genuine(state, data, precision)
-        if state.step == 8:
+    def poisoned(training, data, precision):
+        stats = genuine(training, data, precision)
+        if training.step == 8:
             with torch.no_grad():
-                next(state.G.parameters())[0, 0, 0, 0] = float("inf")
+                next(training.G.parameters())[0, 0, 0, 0] = float("inf")
         return stats
 
-    monkeypatch.setattr(train_gan, "train_step", poisoned)
+    monkeypatch.setattr(loop, "train_step", poisoned)
     with pytest.raises(Diverged, match="weight"):
         train_gan.train(run.id)
     assert [saved.step for saved in runs.list_checkpoints(run.id)] == [4]
@@ -234,11 +235,11 @@ def test_wrong_plans_are_refused_before_a_folder_is_made(phantom, tmp_path):
 
 def test_sampling_uses_the_average_with_its_buffers(phantom):
     run = prepare("dcgan")
-    state = train_gan.build_training(run, torch.device("cpu"))
-    data = train_gan.TrainingImages(run, state.config, torch.device("cpu"))
+    training = state.build_training(run, torch.device("cpu"))
+    data = state.TrainingImages(run, training.config, torch.device("cpu"))
     for _ in range(3):
-        train_gan.train_step(state, data, "fp32")
-    averaged, G = state.averaged.network.state_dict(), state.G.state_dict()
+        loop.train_step(training, data, "fp32")
+    averaged, G = training.averaged.network.state_dict(), training.G.state_dict()
     moved = [name for name in averaged if "running_mean" in name and averaged[name].abs().sum() > 0]
     assert moved
     assert all(averaged[name].shape == G[name].shape for name in averaged)
@@ -250,7 +251,7 @@ def test_average_of_a_known_sequence():
     config = catalog.gan_config("dcgan", ema_kimg=1.0, ema_rampup=0.0)
     G = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.zeros_(G.weight)
-    averaged = train_gan.AveragedG(G, config)
+    averaged = state.AveragedG(G, config)
     torch.nn.init.ones_(G.weight)
     for _ in range(10):
         averaged.update(G, 100, 1e9)
@@ -288,8 +289,8 @@ def test_pixels_reach_the_network_by_one_formula():
 def test_real_images_span_the_range_of_tanh(phantom):
     """The original trained AC-GAN on real images in [0, 1] against fakes in [-1, 1]."""
     run = prepare("acgan")
-    config = train_gan.from_dict(train_gan.GanConfig, run.config)
-    batch, labels = train_gan.TrainingImages(run, config, torch.device("cpu")).batch(0)
+    config = from_dict(GanConfig, run.config)
+    batch, labels = state.TrainingImages(run, config, torch.device("cpu")).batch(0)
     assert batch.shape == (8, 3, 64, 64)
     assert batch.min() < 0 < batch.max()
     assert batch.abs().max() <= 1

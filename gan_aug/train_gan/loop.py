@@ -1,0 +1,148 @@
+"""Training a GAN: one loop for all of them, which knows none of them.
+
+The outside has two seams: ``on_tick`` is told the numbers of every tick, and ``should_stop`` is asked after every step. Every draw is a
+function of (seed, step), so a training that was stopped or killed and resumed ends, on a CPU, with the very weights of one that was not.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from gan_aug import catalog, checkpoint, device, files, gans, images, randomness, runs
+from gan_aug.errors import Diverged
+from gan_aug.gans.augment import diff_augment
+from gan_aug.gans.blocks import r1_penalty
+from gan_aug.records import Checkpoint, Run
+from gan_aug.train_gan.state import Training, TrainingImages, build_training, sample_grid
+from gan_aug.training import OnTick, ShouldStop, Tick, newest_good, recorded, write_end, write_tick
+
+FULL_SNAPSHOTS = 2  # older ones keep only the weights that are sampled
+
+
+def train_step(state: Training, data: TrainingImages, precision: str) -> dict[str, Tensor]:
+    """One update of G after ``d_steps`` updates of D; returns their statistics.
+
+    With one D step, G learns from the fakes that D has just seen, which saves painting them twice; with several, it draws a z of its own.
+    """
+    config, on = state.config, data.device
+    spec = gans.spec(state.run.spec)
+    conditional = catalog.entry(spec.name).conditional
+    torch.manual_seed(randomness.key(state.run.seed, "step", state.step))
+    stats: dict[str, Tensor] = {}
+
+    def paint(y: Tensor | None) -> Tensor:
+        z = torch.randn(config.batch_size, config.z_dim, device=on)
+        with device.autocast(precision, on):
+            return state.G(z, y).float()
+
+    state.D.requires_grad_(True)
+    for turn in range(config.d_steps):
+        update = state.step * config.d_steps + turn
+        real, labels = data.batch(update)
+        y = labels if conditional else None
+        with torch.set_grad_enabled(config.d_steps == 1):
+            fake = paint(y)
+        real = diff_augment(real, config.augment)
+        with device.autocast(precision, on):
+            loss, d_stats = spec.d_loss(state.D, real, diff_augment(fake.detach(), config.augment), y, config)
+            stats |= {"D/loss": loss.detach(), **d_stats}
+            if config.r1_gamma and update % config.r1_every == 0:
+                penalty = r1_penalty(state.D, real)
+                loss = loss + config.r1_every * config.r1_gamma / 2 * penalty
+                stats["D/r1"] = penalty.detach()
+        state.d_optimiser.zero_grad()
+        loss.backward()
+        state.d_optimiser.step()
+
+    state.D.requires_grad_(False)  # its weights' gradients are not needed here, and cost a tenth of the step
+    if config.d_steps > 1:
+        fake = paint(y)
+    with device.autocast(precision, on):
+        loss, g_stats = spec.g_loss(state.D, real, diff_augment(fake, config.augment), y, config)
+    state.g_optimiser.zero_grad()
+    loss.backward()
+    state.g_optimiser.step()
+
+    state.step += 1
+    if state.averaged:
+        state.averaged.update(state.G, config.batch_size * config.d_steps, state.kimg * 1000)
+    return stats | {"G/loss": loss.detach(), **g_stats}
+
+
+def train(run_id: str, *, on_tick: OnTick | None = None, should_stop: ShouldStop | None = None) -> Checkpoint:
+    """Train a prepared run to its end, going on from its newest good snapshot where there is one.
+
+    Parameters
+    ----------
+    run_id : str
+    on_tick : callable, optional
+        Given a dict with step, kimg, total_kimg, images_per_second, seconds_left and the mean statistics of every tick.
+    should_stop : callable, optional
+        Asked after every step; when it returns True a snapshot is written and the training returns.
+
+    Returns
+    -------
+    Checkpoint
+        The last snapshot.
+
+    Raises
+    ------
+    Diverged
+        If a statistic or a weight is no longer finite; the last good snapshot is kept.
+    UserError
+        If the run is being trained elsewhere, its data are gone, or the disk is full.
+    """
+    with recorded(run_id):
+        return _train(runs.load_run(run_id), on_tick or (lambda tick: None), should_stop or (lambda: False))
+
+
+def _train(run: Run, on_tick: OnTick, should_stop: ShouldStop) -> Checkpoint:
+    # Set up.
+    folder, on = runs.run_folder(run.id), device.pick(run.device)
+    state = build_training(run, on)
+    config = state.config
+    precision = device.resolve_precision(config.precision, on)
+    data = TrainingImages(run, config, on)
+    step_images = config.batch_size * config.d_steps
+    total_steps = math.ceil(config.total_kimg * 1000 / step_images)
+    tick_steps = max(1, round(config.tick_kimg * 1000 / step_images))
+    snapshot_steps = tick_steps * max(1, round(config.snapshot_kimg / config.tick_kimg))
+
+    # Resume.
+    snapshot = newest_good(run.id, config.total_kimg)
+    if snapshot:
+        state.restore(snapshot)
+    verb = "Resuming" if snapshot else "Starting"
+    runs.append_log(folder, f"{verb} at step {state.step} of {total_steps} on {device.describe(on)}, {precision}.")
+
+    def save(metrics: dict[str, float]) -> Checkpoint:
+        if not state.weights_are_finite():
+            raise Diverged(
+                "A weight became infinite or not a number.", "The last good snapshot is kept. Start a new run with smaller learning rates."
+            )
+        saved = checkpoint.save_snapshot(run, state.snapshot(metrics))
+        checkpoint.thin(run.id, FULL_SNAPSHOTS)
+        files.write_bytes(folder / "grids" / f"step-{state.step:08d}.png", images.png_bytes(sample_grid(state, on), None))
+        return saved
+
+    # Train.
+    saved = runs.list_checkpoints(run.id)[-1] if snapshot else None
+    tick, stopped = Tick(), False
+    while state.step < total_steps and not stopped:
+        tick.add(train_step(state, data, precision))
+        tick.images += step_images
+        stopped = should_stop()
+
+        # Once per tick: report, and now and then save.
+        ended = state.step == total_steps or stopped
+        if state.step % tick_steps == 0 or ended:
+            means, speed = tick.means(), tick.images_per_second()
+            line = write_tick(run.id, state.step, state.kimg, config.total_kimg, speed, means)
+            on_tick({**line, "total_kimg": config.total_kimg, "seconds_left": (total_steps - state.step) * step_images / speed})
+            if state.step % snapshot_steps == 0 or ended:
+                saved = save(means)
+            tick = Tick()
+
+    write_end(run.id, finished=state.step == total_steps)
+    return saved

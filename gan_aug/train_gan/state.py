@@ -1,0 +1,157 @@
+"""What a GAN's training holds: its images, its networks and their average, its optimisers."""
+
+import copy
+import dataclasses
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan_aug import catalog, checkpoint, device, gans, images, latent, randomness
+from gan_aug.data.dataset import ImageSet, open_dataset
+from gan_aug.data.split import load_split
+from gan_aug.errors import InvalidValue
+from gan_aug.gans.augment import dihedral
+from gan_aug.records import GanConfig, Run, Split, from_dict
+
+GRID_SIDE = 8
+
+
+def n_classes(run: Run) -> int:
+    """Number of classes that G is told about: 0 for an unconditional GAN."""
+    return len(run.classes) if catalog.entry(run.spec).conditional else 0
+
+
+def training_rows(image_set: ImageSet, split: Split, class_name: str | None) -> np.ndarray:
+    """Table rows of the train part, of one class if given: int64, ascending. A GAN sees these and no others."""
+    rows = np.array(split.rows("train"), dtype=np.int64)
+    if class_name is None:
+        return rows
+    return rows[image_set.labels[rows] == image_set.record.classes.index(class_name)]
+
+
+class TrainingImages:
+    """The training images as uint8, resident on the device where they fit, given out as batches in a keyed order."""
+
+    def __init__(self, run: Run, config: GanConfig, on: torch.device):
+        image_set = open_dataset(run.dataset)
+        if image_set.record.fingerprint != run.dataset_fingerprint:
+            raise InvalidValue(
+                f"Dataset {run.dataset} is not the one that run {run.id} was started on.",
+                "Start a new run, or bring the dataset back that it was started on.",
+            )
+        rows = training_rows(image_set, load_split(run.dataset, run.split_id), run.class_name)
+        self.images = torch.from_numpy(np.ascontiguousarray(image_set.at(config.resolution)[rows]))
+        self.labels = torch.from_numpy(image_set.labels[rows])
+        self.device = on
+        if on.type == "cuda" and self.images.nbytes < torch.cuda.mem_get_info(on)[0] / 2:
+            self.images, self.labels = self.images.to(on), self.labels.to(on)
+        self.seed, self.config = run.seed, config
+
+    def batch(self, number: int) -> tuple[Tensor, Tensor]:
+        """Batch ``number`` of the endless sequence of epochs: images (N, 3, R, R) in [-1, 1] and class numbers (N,)."""
+        rows = torch.from_numpy(randomness.batch_rows(self.seed, number, self.config.batch_size, len(self.images))).to(self.images.device)
+        pixels = self.images[rows].to(self.device).permute(0, 3, 1, 2)
+        if self.config.dihedral:
+            pixels = dihedral(pixels)
+        return device.to_float(pixels), self.labels[rows].to(self.device)
+
+
+class AveragedG:
+    """Exponential moving average of G, buffers included (without BatchNorm's statistics an average cannot be used for sampling).
+
+    ``half_life`` is in images; the ramp-up keeps it below a share of the images seen, so that the random start is soon forgotten.
+    """
+
+    def __init__(self, G: nn.Module, config: GanConfig):
+        self.network = copy.deepcopy(G).eval().requires_grad_(False)
+        self.half_life, self.rampup = config.ema_kimg * 1000, config.ema_rampup
+
+    @torch.no_grad()
+    def update(self, G: nn.Module, batch_size: int, images_seen: float) -> None:
+        half_life = max(1e-8, min(self.half_life, images_seen * self.rampup) if self.rampup else self.half_life)
+        weight = 1 - 0.5 ** (batch_size / half_life)
+        for mine, theirs in zip(self.network.state_dict().values(), G.state_dict().values(), strict=True):
+            if mine.is_floating_point():
+                mine.lerp_(theirs, weight)
+            else:
+                mine.copy_(theirs)
+
+
+@dataclasses.dataclass
+class Training:
+    """Everything that changes while a GAN is trained."""
+
+    run: Run
+    config: GanConfig
+    G: nn.Module
+    D: nn.Module
+    averaged: AveragedG | None
+    g_optimiser: torch.optim.Optimizer
+    d_optimiser: torch.optim.Optimizer
+    step: int = 0
+
+    @property
+    def kimg(self) -> float:
+        return self.step * self.config.d_steps * self.config.batch_size / 1000
+
+    @property
+    def sampler(self) -> nn.Module:
+        """The network that is sampled: the average where there is one."""
+        return self.averaged.network if self.averaged else self.G
+
+    def snapshot(self, metrics: dict[str, float]) -> checkpoint.Snapshot:
+        networks = {"G": self.G, "D": self.D} | ({"G_ema": self.averaged.network} if self.averaged else {})
+        return checkpoint.Snapshot(
+            step=self.step,
+            kimg=self.kimg,
+            weights={name: network.state_dict() for name, network in networks.items()},
+            optimisers={"G": self.g_optimiser.state_dict(), "D": self.d_optimiser.state_dict()},
+            sampled="G_ema" if self.averaged else "G",
+            metrics=metrics,
+        )
+
+    def restore(self, snapshot: checkpoint.Snapshot) -> None:
+        self.G.load_state_dict(snapshot.weights["G"])
+        self.D.load_state_dict(snapshot.weights["D"])
+        if self.averaged:
+            self.averaged.network.load_state_dict(snapshot.weights["G_ema"])
+        self.g_optimiser.load_state_dict(snapshot.optimisers["G"])
+        self.d_optimiser.load_state_dict(snapshot.optimisers["D"])
+        self.step = snapshot.step
+
+    def weights_are_finite(self) -> bool:
+        return all(bool(torch.isfinite(p).all()) for network in (self.G, self.D) for p in network.parameters())
+
+
+def build_training(run: Run, on: torch.device) -> Training:
+    """Networks and optimisers of a run, at their keyed random start."""
+    config = from_dict(GanConfig, run.config)
+    torch.manual_seed(randomness.key(run.seed, "init"))
+    G, D = gans.spec(run.spec).build(config, n_classes(run))
+    layout = torch.channels_last if config.channels_last else torch.contiguous_format
+    G, D = G.to(on, memory_format=layout), D.to(on, memory_format=layout)
+    betas = (config.beta1, config.beta2)
+    return Training(
+        run=run,
+        config=config,
+        G=G,
+        D=D,
+        averaged=AveragedG(G, config) if config.ema_kimg else None,
+        g_optimiser=torch.optim.Adam(G.parameters(), config.g_lr, betas, fused=on.type == "cuda"),
+        d_optimiser=torch.optim.Adam(D.parameters(), config.d_lr, betas, fused=on.type == "cuda"),
+    )
+
+
+@torch.no_grad()
+def sample_grid(state: Training, on: torch.device) -> np.ndarray:
+    """The pictures of seeds 0 to 63 as one image, (8R, 8R, 3) uint8; the classes of a conditional GAN take turns by row."""
+    seeds = list(range(GRID_SIDE**2))
+    z = torch.from_numpy(latent.z_of_seeds(seeds, state.config.z_dim)).to(on)
+    classes = n_classes(state.run)
+    y = torch.tensor([seed // GRID_SIDE % classes for seed in seeds], device=on) if classes else None
+    network = state.sampler
+    was_training = network.training
+    fakes = network.eval()(z, y).float().cpu().permute(0, 2, 3, 1).numpy()
+    network.train(was_training)
+    return images.grid(images.to_uint8(fakes), GRID_SIDE)

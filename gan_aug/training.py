@@ -1,0 +1,101 @@
+"""What the training of a GAN and of a classifier share: one process at a time, numbers per tick, and an end that is always written down."""
+
+import contextlib
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from torch import Tensor
+
+from gan_aug import checkpoint, runs
+from gan_aug.errors import Diverged
+
+OnTick = Callable[[dict[str, Any]], None]
+ShouldStop = Callable[[], bool]
+
+
+@contextlib.contextmanager
+def recorded(run_id: str) -> Iterator[None]:
+    """Hold a run while it trains; what ends the training early is written into its status and log, and goes on.
+
+    Raises
+    ------
+    InvalidValue
+        If another process trains it already.
+    """
+    with runs.training_lock(run_id):
+        try:
+            yield
+        except BaseException as error:
+            folder = runs.run_folder(run_id)
+            reason = getattr(error, "what", None) or f"{type(error).__name__}: {error}"
+            state = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+            runs.write_status(folder, dataclasses.replace(runs.status(run_id), state=state, message=reason, updated=runs.now()))
+            runs.append_log(folder, reason)
+            raise
+
+
+def newest_good(run_id: str, total_kimg: float) -> checkpoint.Snapshot | None:
+    """The snapshot to go on from, with the statistics cut back to it and the status set to running: from here on a kill shows as lost."""
+    folder = runs.run_folder(run_id)
+    snapshot, notices = checkpoint.newest_good(run_id)
+    step, kimg = (snapshot.step, snapshot.kimg) if snapshot else (0, 0.0)
+    runs.truncate_stats(folder, step)
+    for notice in notices:
+        runs.append_log(folder, notice)
+    runs.write_status(folder, runs.RunStatus("running", step, kimg, total_kimg, 0.0, "Starting.", (), runs.now()))
+    return snapshot
+
+
+def write_tick(run_id: str, step: int, kimg: float, total_kimg: float, speed: float, numbers: dict[str, float]) -> dict[str, Any]:
+    """Append a line of statistics, renew the status, and return the line. ``speed`` is in images per second."""
+    folder = runs.run_folder(run_id)
+    line = {"step": step, "kimg": round(kimg, 3), "images_per_second": round(speed, 1)}
+    line |= {name: round(value, 6) for name, value in numbers.items()}
+    runs.append_stats(folder, line)
+    runs.write_status(folder, runs.RunStatus("running", step, kimg, total_kimg, speed, "Training.", (), runs.now()))
+    return line
+
+
+def write_end(run_id: str, finished: bool) -> None:
+    """Write how a training ended that was neither killed nor broken."""
+    folder, state = runs.run_folder(run_id), "finished" if finished else "stopped"
+    message = "Finished." if finished else "Stopped; it can be resumed."
+    runs.write_status(folder, dataclasses.replace(runs.status(run_id), state=state, message=message, updated=runs.now()))
+    runs.append_log(folder, message)
+
+
+class Tick:
+    """Sums of statistics since the last tick, kept on the device: reading one would make the device wait for the host at every step."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+        self.started, self.images = time.monotonic(), 0
+
+    def add(self, stats: dict[str, Tensor]) -> None:
+        for name, value in stats.items():
+            self.sums[name] = self.sums[name] + value.float() if name in self.sums else value.float()
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def means(self) -> dict[str, float]:
+        """The mean of each statistic.
+
+        Raises
+        ------
+        Diverged
+            If one is infinite or not a number.
+        """
+        means = {name: (total / self.counts[name]).item() for name, total in self.sums.items()}
+        broken = [name for name, value in means.items() if not math.isfinite(value)]
+        if broken:
+            raise Diverged(
+                f"{', '.join(broken)} became infinite or not a number.",
+                "The last good snapshot is kept. Start a new run with smaller learning rates or precision fp32.",
+            )
+        return means
+
+    def images_per_second(self) -> float:
+        return self.images / max(time.monotonic() - self.started, 1e-9)
