@@ -1,0 +1,125 @@
+"""What the analysis of a study holds: plain numbers, tuples and texts, so that pages and reports only have to show them."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    method: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Operating:
+    """What a threshold that was chosen on val achieves here."""
+
+    aim: str  # what it was chosen for, such as "specificity 0.95"
+    threshold: float | None  # None: on val nothing could be called positive
+    sensitivity: float
+    specificity: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """A curve thinned for drawing, and its pointwise 95 % band on an even grid of x."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    band_x: tuple[float, ...] = ()
+    band_low: tuple[float, ...] = ()
+    band_high: tuple[float, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ArmResult:
+    """One scheme on one set of images; its score is the mean of its classifiers' probabilities over the seeds."""
+
+    scheme: str
+    auc: Estimate
+    seed_aucs: tuple[float, ...]  # of the single classifiers, in the order of the study's seeds
+    seed_mean: float
+    seed_sd: float | None  # None with a single seed
+    average_precision: float
+    partial_auc: float  # above 80 % sensitivity, as in ISIC 2024: from 0 to 0.2
+    at_specificity: Operating
+    at_sensitivity: Operating
+    brier: float  # after recalibration on val
+    ece: float  # after recalibration on val, 15 bins
+    roc: Curve  # x: 1 - specificity, y: sensitivity
+    pr: Curve  # x: sensitivity (recall), y: precision
+    reliability: Curve  # x: predicted, y: observed, after recalibration on val
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """AUC of an arm minus AUC of the base, on the same images."""
+
+    scheme: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float  # adjusted for all arms that are compared on these images
+    method: str
+    seed_differences: tuple[float, ...]  # per seed, in the order of the study's seeds
+
+    @property
+    def outcome(self) -> str:
+        """``gain``, ``loss`` or ``none``, at a family-wise level of 5 %."""
+        if self.p_holm >= 0.05:
+            return "none"
+        return "gain" if self.difference > 0 else "loss"
+
+
+@dataclasses.dataclass(frozen=True)
+class PartResult:
+    """All arms on one set of images."""
+
+    part: str  # test | external
+    dataset: str
+    n: int
+    n_positive: int
+    n_groups: int
+    grouped: bool  # whether a group (patient, lesion, duplicates) has several images here
+    arms: tuple[ArmResult, ...]
+    comparisons: tuple[Comparison, ...]  # one for each arm but the base
+
+    @property
+    def prevalence(self) -> float:
+        """Share of positive images, which is also the average precision of guessing."""
+        return self.n_positive / self.n
+
+    def arm(self, scheme: str) -> ArmResult:
+        """The result of a scheme."""
+        return next(arm for arm in self.arms if arm.scheme == scheme)
+
+    def comparison(self, scheme: str) -> Comparison | None:
+        """The comparison of a scheme with the base; None for the base itself."""
+        return next((comparison for comparison in self.comparisons if comparison.scheme == scheme), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Analysis:
+    """What a study says."""
+
+    study: str
+    plan_sha256: str  # of the plan that the predictions belong to
+    base: str
+    positive: str
+    seeds: tuple[int, ...]
+    learned: bool  # whether the base scheme's interval on test lies above 0.5
+    verdict: str
+    findings: tuple[str, ...]  # one sentence for each comparison
+    cautions: tuple[str, ...]
+    parts: tuple[PartResult, ...]  # test first
+    phantom: bool
+    created: str
+    code_version: str
+
+    def part(self, name: str) -> PartResult | None:
+        """The results on ``test`` or ``external``, or None."""
+        return next((part for part in self.parts if part.part == name), None)

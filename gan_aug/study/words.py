@@ -1,0 +1,83 @@
+"""The verdict of a study, in words that can be "no evidence of a gain"."""
+
+from gan_aug.schemes import parse_scheme
+from gan_aug.study.results import PartResult
+
+_OUTCOMES = {"gain": "evidence of a gain", "loss": "evidence of a loss", "none": "no evidence of a gain or a loss"}
+
+
+def p_text(p: float) -> str:
+    """A p value as it is printed: ``p = 0.031``, ``p < 0.001``."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def has_learned(part: PartResult, base: str) -> bool:
+    """Whether the base scheme is better than chance: its interval lies above an AUC of 0.5."""
+    return part.arm(base).auc.low > 0.5
+
+
+def verdict(part: PartResult, base: str) -> str:
+    """The answer in a few sentences, from the test part alone; withheld where the base did not learn."""
+    auc = part.arm(base).auc
+    if not has_learned(part, base):
+        return (
+            f"No verdict: the base classifier did not learn. The AUC of {base} is {auc.value:.3f}, and its 95 % interval, {auc.low:.3f} "
+            f"to {auc.high:.3f}, does not lie above 0.5, which is chance. Until it does, comparing arms means nothing: train longer or "
+            "use more data."
+        )
+    if not part.comparisons:
+        return f"The classifier learned (AUC {auc.value:.3f}, {auc.low:.3f} to {auc.high:.3f}). There is no other arm to compare it with."
+    synthetic = [comparison for comparison in part.comparisons if _uses_synthetic(comparison.scheme)]
+    asked, subject = (synthetic, "synthetic images") if synthetic else (part.comparisons, "any other scheme")
+    gains = [comparison.scheme for comparison in asked if comparison.outcome == "gain"]
+    losses = [comparison.scheme for comparison in asked if comparison.outcome == "loss"]
+    sentences = []
+    if gains:
+        sentences.append(f"Evidence of a gain over {base} from {subject}: {', '.join(gains)}.")
+    else:
+        sentences.append(f"No evidence of a gain over {base} from {subject}.")
+    if losses:
+        sentences.append(f"Evidence of a loss: {', '.join(losses)}.")
+    if not gains and not losses:
+        high = max(comparison.high for comparison in asked)
+        low = min(comparison.low for comparison in asked)
+        sentences.append(
+            f"This does not prove that there is no effect: the intervals allow differences in AUC from {low:+.3f} to {high:+.3f}."
+        )
+    return " ".join(sentences)
+
+
+def findings(part: PartResult, base: str, learned: bool) -> tuple[str, ...]:
+    """One sentence for each arm that is compared with the base."""
+    found = []
+    for c in part.comparisons:
+        outcome = _OUTCOMES[c.outcome] if learned else "no conclusion, because the base did not learn"
+        higher = sum(difference > 0 for difference in c.seed_differences)
+        found.append(
+            f"{part.dataset} ({part.part}): {c.scheme} against {base}: {outcome}. AUC difference {c.difference:+.3f}, 95 % interval "
+            f"{c.low:+.3f} to {c.high:+.3f}, {p_text(c.p_holm)} after Holm's correction; higher with {higher} of "
+            f"{len(c.seed_differences)} seeds."
+        )
+    return tuple(found)
+
+
+def cautions(parts: tuple[PartResult, ...], n_seeds: int, phantom: bool) -> tuple[str, ...]:
+    """What a reader has to keep in mind about these very numbers."""
+    found = []
+    if phantom:
+        found.append("The images are phantoms, drawn by rule. Nothing here says anything about skin lesions.")
+    if n_seeds < 5:
+        found.append(
+            f"{n_seeds} seed{'' if n_seeds == 1 else 's'} per arm. Intervals and tests take the trained classifiers as fixed and do not "
+            "hold the spread over training seeds; use 5 or more."
+        )
+    for part in parts:
+        rarer = min(part.n_positive, part.n - part.n_positive)
+        if rarer < 50:
+            found.append(f"{part.dataset} ({part.part}) has only {rarer} images of its rarer class, so its intervals are wide and rough.")
+    return tuple(found)
+
+
+def _uses_synthetic(name: str) -> bool:
+    scheme = parse_scheme(name)
+    return scheme.checkpoint is not None or scheme.curated is not None

@@ -1,0 +1,704 @@
+"""Studies: plans that cannot leak, cells that can be stopped, one door to the test part, and what the predictions say."""
+
+import dataclasses
+import itertools
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from gan_aug import checkpoint, classifier, files, images, runs, sample, stats, study, train_classifier, workspace
+from gan_aug.data import training_list
+from gan_aug.data.dataset import open_dataset
+from gan_aug.data.phantom import make_phantom
+from gan_aug.data.split import load_split
+from gan_aug.errors import CorruptFile, InvalidValue, LeakError, NotFound, UserError
+from gan_aug.records import ClassifierConfig, GanConfig, Prediction, Run, SeenImage, SyntheticImage, to_dict
+from gan_aug.study import words
+from gan_aug.study.measure import measure_part
+from gan_aug.study.results import Comparison
+from gan_aug.train_classifier import loop
+
+TINY = ClassifierConfig(resolution=32, batch_size=8, steps=4, evaluate_every=2, warmup=0.0)
+
+
+# --- made-up generators ------------------------------------------------------------------------------------------------------------------
+
+
+def make_gan(
+    name: str, seen: list[SeenImage], spec: str = "dcgan", class_name: str | None = "malignant", data: str = "phantom", split: str = "other"
+) -> str:
+    """A GAN's run folder with one snapshot at 1.5 thousand images; returns the run id."""
+    run = Run(
+        id=name,
+        kind="gan",
+        spec=spec,
+        config=to_dict(GanConfig()),
+        dataset=data,
+        dataset_fingerprint="0" * 64,
+        split_id=split[:12],
+        split_fingerprint=split,
+        classes=("benign", "malignant"),
+        class_name=class_name,
+        n_images=len(seen),
+        seed=0,
+        code_version="test",
+        device="cpu",
+        created=runs.now(),
+    )
+    runs.create_run(run, seen)
+    snapshot = checkpoint.Snapshot(94, 1.5, {"G": {"w": torch.zeros(1)}}, {}, "G", {})
+    checkpoint.save_snapshot(run, snapshot)
+    return name
+
+
+def seen_in(part: str, data: str = "phantom") -> list[SeenImage]:
+    image_set, split = open_dataset(data), load_split(data)
+    return training_list.training_list(image_set, split, np.array(split.rows(part)))
+
+
+@pytest.fixture
+def painted(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
+    """Lets made-up generators paint plain pictures; returns the calls."""
+    calls = []
+
+    def paint(reference: str, seeds: list[int], class_name: str | None = None, truncation: float = 1.0) -> tuple[np.ndarray, list]:
+        calls.append((reference, seeds, class_name))
+        return np.stack([np.full((64, 64, 3), seed % 251, np.uint8) for seed in seeds]), []
+
+    monkeypatch.setattr(sample, "sample", paint)
+    return calls
+
+
+def plan(schemes: tuple[str, ...] = ("none", "standard"), name: str = "s", seeds: tuple[int, ...] = (0,), **options):
+    return study.plan(name, "phantom", schemes, seeds, options.pop("config", TINY), **options)
+
+
+# --- plans -------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_is_settled_and_read_back(phantom: str) -> None:
+    planned = plan(seeds=(0, 5))
+    settled = study.load_plan("s")
+    assert settled.study == planned == study.load_study("s")
+    assert study.list_studies() == [planned]
+    assert planned.base == "standard" and planned.positive == "malignant"
+    split = load_split("phantom")
+    assert {part: sum(counts.values()) for part, counts in settled.sizes.items()} == {
+        part: len(split.rows(part)) for part in ("train", "val", "test")
+    }
+    assert settled.arm("none").real == settled.sizes["train"] and sum(settled.arm("none").synthetic.values()) == 0
+    assert settled.starts_from == "random numbers: trained from scratch"
+    assert [(cell.scheme, cell.seed, cell.state) for cell in study.cells(planned)] == [
+        ("none", 0, "new"),
+        ("none", 5, "new"),
+        ("standard", 0, "new"),
+        ("standard", 5, "new"),
+    ]
+
+
+def test_the_same_plan_continues_and_another_is_refused(phantom: str) -> None:
+    first = plan()
+    assert plan() == first
+    assert plan(name="two", seeds=(5, 0)) == plan(name="two", seeds=(0, 5))
+    with pytest.raises(InvalidValue) as error:
+        plan(seeds=(0, 1), config=dataclasses.replace(TINY, steps=5))
+    assert error.value.what.endswith("with another plan: seeds is [0], not [0, 1]; steps is 4, not 5.")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"schemes": ("none", "none")}, "each of them once"),
+        ({"schemes": ()}, "needs schemes"),
+        ({"schemes": ("none", "sparkle")}, "sparkle"),
+        ({"schemes": ("standard+oversample", "oversample+standard")}, "mean the same"),
+        ({"schemes": ("synthetic:nobody@1.0",)}, "nobody"),
+        ({"schemes": ("curated:nothing",)}, "nothing"),
+        ({"seeds": ()}, "needs seeds"),
+        ({"seeds": (1, 1)}, "each of them once"),
+        ({"seeds": (10**9,)}, "999,999,999"),
+        ({"base": "weighted"}, "not one of the study's schemes"),
+        ({"positive": "spotted"}, "no class 'spotted'"),
+        ({"external": "elsewhere"}, "elsewhere"),
+        ({"external": "phantom"}, "phantom"),
+        ({"name": "../x"}, "cannot be a study name"),
+        ({"config": dataclasses.replace(TINY, backbone="resnet50")}, "resnet50"),
+        ({"config": dataclasses.replace(TINY, resolution=128)}, "64 px"),
+        ({"config": dataclasses.replace(TINY, weights="absent.pth")}, "absent.pth"),
+    ],
+)
+def test_plans_that_cannot_work_are_refused(phantom: str, options: dict, says: str) -> None:
+    with pytest.raises(UserError) as error:
+        plan(**options)
+    assert says in str(error.value)
+    assert not (workspace.studies() / "s").exists()
+
+
+def test_a_low_data_study_uses_a_thinned_train_part(phantom: str) -> None:
+    full = sum(study.load_plan(plan().name).sizes["train"].values())
+    planned = plan(name="low", fraction=0.5)
+    sizes = study.load_plan("low").sizes
+    assert planned.fraction == 0.5
+    assert sum(sizes["train"].values()) == pytest.approx(full / 2, abs=8)
+    assert sizes["test"] == study.load_plan("s").sizes["test"]
+    assert plan(name="full").split_id == study.load_study("s").split_id, "a thinned split is not taken for the dataset's own"
+    with pytest.raises(InvalidValue, match="not 0"):
+        plan(name="other", fraction=0.25, split_id=planned.split_id)
+
+
+# --- leaks -------------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+@pytest.mark.parametrize("scheme", ["synthetic:G@1.0", "standard+synthetic:G@best@1.0", "balance:G", "synthetic-only:B&G"])
+def test_a_generator_that_has_seen_val_or_test_is_refused_by_name(phantom: str, part: str, scheme: str) -> None:
+    leaked = seen_in(part)[:2]
+    make_gan("G", seen_in("train") + leaked)
+    make_gan("B", seen_in("train"), class_name="benign")
+    runs.choose_best("G", 94, "test")
+    with pytest.raises(LeakError) as error:
+        plan(("none", scheme))
+    assert "G" in error.value.what
+    assert all(image.image_id in str(error.value) for image in leaked)
+    assert not (workspace.studies() / "s").exists()
+    with pytest.raises(LeakError):
+        train_classifier.prepare("phantom", scheme, TINY)
+
+
+def test_a_leak_is_seen_under_another_name(phantom: str) -> None:
+    """Renamed, re-encoded and from another dataset: the pixels are still the same."""
+    other = [dataclasses.replace(seen_in("test")[0], dataset="elsewhere", image_id="renamed", group="renamed", byte_sha256="f" * 64)]
+    make_gan("G", other)
+    with pytest.raises(LeakError):
+        plan(("synthetic:G@1.0",))
+
+
+def test_a_leak_that_appears_later_is_refused_when_the_cell_starts(phantom: str, painted: list) -> None:
+    make_gan("G", seen_in("train"))
+    planned = plan(("synthetic:G@1.0",))
+    table = pd.read_parquet(runs.run_folder("G") / "training_list.parquet")
+    leaked = pd.DataFrame([to_dict(seen_in("test")[0])], columns=table.columns)
+    pd.concat([table, leaked]).to_parquet(runs.run_folder("G") / "training_list.parquet", index=False)
+    with pytest.raises(LeakError):
+        train_classifier.run_cell(planned, "synthetic:G@1.0", 0)
+    assert study.cells(planned)[0].state == "new"
+
+
+def test_initial_weights_that_have_seen_test_are_refused(phantom: str, tmp_path: Path) -> None:
+    """By the run's name, and as a file that was copied out of its folder: the bytes give it away."""
+    make_classifier("C", seen_in("test"))
+    copy = tmp_path / "copy.safetensors"
+    shutil.copy(Path(runs.list_checkpoints("C")[0].folder) / "classifier.safetensors", copy)
+    for weights in ("C@last", str(copy)):
+        with pytest.raises(LeakError, match="C"):
+            plan(config=dataclasses.replace(TINY, weights=weights))
+
+
+def test_a_curated_set_answers_for_the_run_that_painted_it(phantom: str) -> None:
+    make_gan("G", seen_in("val"))
+    image = SyntheticImage("G@1.5", 3, "malignant")
+    line = {"image": to_dict(image), "file": "reviews/a.png", "sha256": "0" * 64}
+    files.write_json(workspace.home() / "curated" / "good" / "v1.json", {"images": [line]})
+    with pytest.raises(LeakError, match="G"):
+        plan(("curated:good",))
+
+
+def test_a_generator_of_another_split_without_overlap_is_allowed_and_reported(phantom: str) -> None:
+    make_gan("G", seen_in("train"))
+    plan(("none", "synthetic:G@1.0"))
+    settled = study.load_plan("s")
+    assert any("G was trained on phantom, split other" in note for note in settled.notes)
+    arm = settled.arm("synthetic:G@1.0")
+    assert arm.frozen == "synthetic:G@1.5@1"
+    assert arm.synthetic == {"benign": 0, "malignant": settled.sizes["train"]["malignant"]}
+    assert arm.generators[0].weights_sha256 == runs.list_checkpoints("G")[0].weights_sha256
+
+
+def test_generators_that_cannot_serve_are_refused(phantom: str) -> None:
+    make_gan("all", seen_in("train"), class_name=None)
+    make_gan("moles", seen_in("train"), class_name="moles")
+    make_gan("G", seen_in("train"))
+    make_gan("both", seen_in("train"), spec="acgan", class_name=None)
+    make_classifier("C", seen_in("train"))
+    for scheme, says in (
+        ("synthetic:all@1.0", "without their labels"),
+        ("synthetic:moles@1.0", "'moles'"),
+        ("synthetic:C@1.0", "cannot paint"),
+        ("synthetic:G&both@1.0", "two runs paint malignant"),
+        ("synthetic:G@7@1.0", "no snapshot @7"),
+    ):
+        with pytest.raises(UserError) as error:
+            plan((scheme,))
+        assert says in str(error.value)
+
+
+# --- external test sets ------------------------------------------------------------------------------------------------------------------
+
+
+def test_external_images_that_were_seen_are_left_out(phantom: str) -> None:
+    """The external set is a copy of the study's, whose labels make another fingerprint: everything but the test images was seen."""
+    copy_dataset("phantom", "outside")
+    split = load_split("phantom")
+    plan(external="outside")
+    settled = study.load_plan("s")
+    kept = set(open_dataset("outside").table["image_id"]) - set(settled.external_left_out)
+    test_ids = set(open_dataset("phantom").table["image_id"].iloc[split.rows("test")])
+    assert kept == test_ids
+    assert sum(settled.sizes["external"].values()) == len(test_ids)
+    assert any("left out" in note for note in settled.notes)
+
+
+def copy_dataset(source: str, name: str) -> None:
+    """A dataset with the same images under another name and fingerprint."""
+    folder = workspace.datasets() / name
+    shutil.copytree(workspace.datasets() / source, folder, ignore=shutil.ignore_patterns("splits"))
+    record = files.read_json(folder / "dataset.json")
+    files.write_json(folder / "dataset.json", record | {"name": name, "fingerprint": "e" * 64})
+
+
+# --- training ----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_stopped_training_ends_with_the_weights_of_an_undisturbed_one(phantom: str) -> None:
+    config = dataclasses.replace(TINY, steps=3)
+    whole = train_classifier.prepare("phantom", "standard", config, seed=3)
+    ended = train_classifier.train(whole.id)
+    parts = train_classifier.prepare("phantom", "standard", config, seed=3)
+    for _ in range(2):  # stops after steps 1 and 2, the first of them between two evaluations
+        train_classifier.train(parts.id, should_stop=lambda: True)
+        assert runs.status(parts.id).state == "stopped"
+    resumed = train_classifier.train(parts.id)
+    assert runs.status(parts.id).state == runs.status(whole.id).state == "finished"
+    last = [runs.resolve(f"{run.id}@last")[1] for run in (whole, parts)]
+    assert last[0].step == last[1].step == 3
+    assert last[0].weights_sha256 == last[1].weights_sha256
+    assert (ended.step, ended.weights_sha256) == (resumed.step, resumed.weights_sha256)
+    lines = [{line["step"]: line.get("val/auc") for line in runs.read_stats(run.id)[0]} for run in (whole, parts)]
+    assert lines[0].items() <= lines[1].items()
+
+
+@pytest.fixture
+def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A linear network in the place of the EfficientNet, where only the loop is looked at."""
+
+    def build(config: ClassifierConfig, n_classes: int) -> torch.nn.Module:
+        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * config.resolution**2, n_classes))
+        network.frozen = []
+        return network
+
+    monkeypatch.setattr(classifier, "build", build)
+
+
+@pytest.mark.usefixtures("small_network")
+def test_the_best_weights_on_val_are_kept(phantom: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    aucs = iter([0.6, 0.8, 0.7, 0.8])
+    monkeypatch.setattr(loop, "evaluate", lambda *_: {"val/auc": next(aucs), "val/loss": 1.0})
+    run = train_classifier.prepare("phantom", "weighted", dataclasses.replace(TINY, steps=4, evaluate_every=1))
+    ticks = []
+    best = train_classifier.train(run.id, on_tick=ticks.append)
+    assert best.step == 2, "the earlier of two equals"
+    assert runs.resolve(f"{run.id}@best")[1] == best
+    assert [made.step for made in runs.list_checkpoints(run.id)] == [2, 3, 4]
+    assert [tick["step"] for tick in ticks] == [1, 2, 3, 4]
+    assert ticks[-1]["seconds_left"] == 0 and ticks[0]["total_steps"] == 4
+
+
+@pytest.mark.usefixtures("small_network")
+def test_patience_ends_a_training_early(phantom: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    aucs = iter([0.6, 0.8, 0.7, 0.7, 0.9])
+    monkeypatch.setattr(loop, "evaluate", lambda *_: {"val/auc": next(aucs), "val/loss": 1.0})
+    config = dataclasses.replace(TINY, steps=9, evaluate_every=1, patience=2)
+    run = train_classifier.prepare("phantom", "none", config)
+    assert train_classifier.train(run.id).step == 2
+    assert runs.status(run.id).step == 4 and runs.status(run.id).state == "finished"
+    assert train_classifier.train(run.id).step == 2, "a finished training is left as it is"
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    config = ClassifierConfig(steps=100, warmup=0.1, lr=1e-3)
+    rates = [loop.learning_rate(config, step) for step in range(100)]
+    assert rates[0] == pytest.approx(1e-4) and rates[9] == rates[10] == pytest.approx(1e-3)
+    assert all(a > b for a, b in itertools.pairwise(rates[10:]))
+    assert rates[-1] < 1e-6
+
+
+def test_painted_images_are_trained_on_and_remembered(phantom: str, painted: list[tuple]) -> None:
+    make_gan("G", seen_in("train"))
+    run = train_classifier.prepare("phantom", "standard+synthetic:G@0.5", TINY, seed=2)
+    assert run.scheme == "standard+synthetic:G@1.5@0.5"
+    image_set = open_dataset("phantom")
+    first = loop.build_training(run, image_set).data
+    again = loop.build_training(run, image_set).data
+    n_malignant = int((image_set.labels[load_split("phantom").rows("train")] == 1).sum())
+    assert len(painted) == 1, "the second time they come from the cache"
+    assert painted[0] == ("G@1.5", list(range(3 * 10**9 + 10**7, 3 * 10**9 + 10**7 + round(n_malignant / 2))), "malignant")
+    assert first.synthetic.shape == (round(n_malignant / 2), 32, 32, 3)
+    assert np.array_equal(first.synthetic, again.synthetic)
+    assert set(first.labels[len(first.rows) :]) == {1}
+
+
+def test_a_classifier_remembers_what_its_generator_has_seen(phantom: str) -> None:
+    elsewhere = SeenImage("elsewhere", "x1", "x1", "a" * 64, "b" * 64, "0123456789abcdef")
+    make_gan("G", [*seen_in("train")[:3], elsewhere])
+    run = train_classifier.prepare("phantom", "synthetic:G@1.0", TINY)
+    seen = training_list.read(runs.run_folder(run.id))
+    assert len(seen) == len(seen_in("train")) + 1
+    assert elsewhere in seen
+
+
+def test_images_smaller_than_the_classifier_looks_at_are_refused(phantom: str) -> None:
+    make_gan("G", seen_in("train"))
+    record = files.read_json(runs.run_folder("G") / "run.json")
+    record["config"]["resolution"] = 16
+    files.write_json(runs.run_folder("G") / "run.json", record)
+    with pytest.raises(InvalidValue, match="16 px"):
+        plan(("synthetic:G@1.0",))
+
+
+def test_a_scheme_that_cannot_be_painted_makes_no_run(phantom: str) -> None:
+    make_gan("G", seen_in("train"))
+    with pytest.raises(InvalidValue, match="nothing paints benign"):
+        train_classifier.prepare("phantom", "synthetic-only:G", TINY)
+    assert runs.list_runs("classifier") == []
+
+
+def test_curated_pictures_are_read_as_they_were_judged(phantom: str) -> None:
+    make_gan("G", seen_in("train"))
+    path = workspace.home() / "reviews" / "a.png"
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    files.write_bytes(path, images.png_bytes(picture, None))
+    line = {"image": to_dict(SyntheticImage("G@1.5", 3, "malignant")), "file": "reviews/a.png", "sha256": files.sha256_file(path)}
+    for version in (1, 2):
+        files.write_json(workspace.home() / "curated" / "good" / f"v{version}.json", {"images": [line] * version})
+    run = train_classifier.prepare("phantom", "curated:good", dataclasses.replace(TINY, resolution=64))
+    assert run.scheme == "curated:good@2"
+    data = loop.build_training(run, open_dataset("phantom")).data
+    assert np.array_equal(data.synthetic, np.stack([picture, picture]))
+    files.write_bytes(path, images.png_bytes(255 - picture, None))
+    with pytest.raises(CorruptFile, match=r"a\.png"):
+        loop.build_training(run, open_dataset("phantom"))
+
+
+def test_test_is_not_predicted_one_classifier_at_a_time(phantom: str) -> None:
+    make_classifier("C", seen_in("train"))
+    for part in ("test", "phantom"):
+        with pytest.raises(InvalidValue, match="one classifier at a time"):
+            train_classifier.predict("C", part)
+    found = train_classifier.predict("C", "val")
+    split = load_split("phantom")
+    assert [prediction.image_id for prediction in found] == open_dataset("phantom").table["image_id"].iloc[split.rows("val")].tolist()
+    assert all(0 <= prediction.score <= 1 and prediction.part == "val" for prediction in found)
+
+
+def make_classifier(name: str, seen: list[SeenImage]) -> str:
+    """A classifier's run folder with one snapshot of random weights."""
+    gan = runs.load_run(make_gan(f"{name}-gan", seen))
+    split = load_split("phantom")
+    changes = {"id": name, "kind": "classifier", "spec": TINY.backbone, "config": to_dict(TINY), "class_name": None, "scheme": "none"}
+    run = dataclasses.replace(gan, **changes, split_id=split.id, split_fingerprint=split.fingerprint)
+    runs.create_run(run, seen)
+    weights = {"classifier": classifier.build(TINY, 2).state_dict()}
+    checkpoint.save_snapshot(run, checkpoint.Snapshot(4, 0.032, weights, {}, "classifier", {"val/auc": 0.7}))
+    return name
+
+
+# --- a whole study -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def finished(phantom_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a workspace in which the study ``s`` was run: two schemes, two seeds, an external set."""
+    folder = tmp_path_factory.mktemp("study")
+    shutil.copytree(phantom_source / "datasets", folder / "home" / "datasets")
+    with pytest.MonkeyPatch.context() as patch:
+        point_to(folder, patch)
+        make_phantom("outside", images=60, size=64, seed=5)
+        planned = plan(seeds=(0, 1), external="outside", config=dataclasses.replace(TINY, steps=2))
+        for cell in study.cells(planned):
+            train_classifier.run_cell(planned, cell.scheme, cell.seed)
+        study.analyse(planned)
+    return folder
+
+
+@pytest.fixture
+def done(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Name of a finished study in a workspace of this test's own."""
+    shutil.copytree(finished, tmp_path / "copy", copy_function=link_or_copy)
+    point_to(tmp_path / "copy", monkeypatch)
+    return "s"
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Weights are never written in place, so they need no copy."""
+    if source.endswith((".safetensors", ".pt")):
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
+def point_to(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("GAN_AUG_HOME", str(folder / "home"))
+    patch.setenv("GAN_AUG_CHECKPOINTS", str(folder / "checkpoints"))
+
+
+def test_a_finished_study_has_every_prediction_once(done: str) -> None:
+    assert {cell.state for cell in study.cells(done)} == {"done"}
+    found = study.predictions(done)
+    sizes = study.load_plan(done).sizes
+    for part in ("val", "test", "external"):
+        here = found[found["part"] == part]
+        assert len(here) == 4 * sum(sizes[part].values())
+        assert not here.duplicated(["scheme", "seed", "image_id"]).any()
+        assert here["label"].sum() == 4 * sizes[part]["malignant"]
+    table, split = open_dataset("phantom").table, load_split("phantom")
+    assert set(found[found["part"] == "test"]["image_id"]) == set(table["image_id"].iloc[split.rows("test")])
+    assert found["score"].between(0, 1).all()
+
+
+def test_test_was_opened_once_and_logged(done: str) -> None:
+    accesses = study.test_accesses(done)
+    assert len(accesses) == 1
+    assert accesses[0]["plan_sha256"] == study.load_plan(done).sha256
+    train_classifier.final_evaluate(done)
+    train_classifier.run_cell(done, "none", 0)
+    assert len(study.test_accesses(done)) == 1, "what is done is left as it is"
+
+
+def test_test_is_not_opened_before_all_cells_are_trained(phantom: str) -> None:
+    planned = plan(config=dataclasses.replace(TINY, steps=1))
+    cell = train_classifier.run_cell(planned, "none", 0)
+    assert cell.state == "trained" and set(study.predictions("s")["part"]) == {"val"}
+    assert study.test_accesses("s") == []
+    with pytest.raises(InvalidValue, match="not trained yet"):
+        study.open_test("s")
+    with pytest.raises(InvalidValue, match="2 of 2"):
+        study.analyse("s")
+    with pytest.raises(NotFound):
+        study.load_analysis("s")
+
+
+def test_a_final_reading_that_was_cut_short_is_done_again_and_logged_again(done: str) -> None:
+    cell = study.cells(done)[2]
+    val = [prediction for prediction in predictions_of(cell) if prediction.part == "val"]
+    study.write_cell(cell, cell.run_id, val)
+    before = study.predictions(done)
+    assert study.cells(done)[2].state == "trained"
+    train_classifier.run_cell(done, cell.scheme, cell.seed)
+    assert study.cells(done)[2].state == "done"
+    assert [access["count"] for access in study.test_accesses(done)] == [1, 2]
+    assert len(study.predictions(done)) > len(before)
+
+
+def predictions_of(cell: study.Cell) -> list[Prediction]:
+    return [Prediction(**row) for row in pd.read_parquet(cell.folder / "predictions.parquet").to_dict("records")]
+
+
+def test_a_plan_that_was_changed_after_test_was_read_is_refused(done: str) -> None:
+    path = study.study_folder(done) / "study.json"
+    settled = files.read_json(path)
+    settled["study"]["config"]["lr"] = 0.1
+    files.write_json(path, settled)
+    for attempt in (lambda: train_classifier.run_cell(done, "none", 0), lambda: study.analyse(done), lambda: study.open_test(done)):
+        reset_cell(done)
+        with pytest.raises(InvalidValue, match="changed after its test part had been read"):
+            attempt()
+    with pytest.raises(InvalidValue, match="another plan"):
+        study.load_analysis(done)
+
+
+def reset_cell(name: str) -> None:
+    """Make the first cell one that has to be trained again."""
+    cell = study.cells(name)[0]
+    study.write_cell(cell, cell.run_id, [prediction for prediction in predictions_of(cell) if prediction.part == "val"])
+
+
+@pytest.mark.parametrize("data", ["phantom", "outside"])
+def test_data_that_changed_since_the_plan_are_refused(done: str, data: str) -> None:
+    reset_cell(done)
+    path = workspace.datasets() / data / "dataset.json"
+    files.write_json(path, files.read_json(path) | {"fingerprint": "d" * 64})
+    with pytest.raises(InvalidValue, match=f"Dataset {data} is not what study s was planned on"):
+        study.open_test(done)
+    assert len(study.test_accesses(done)) == 1
+
+
+def test_a_generator_whose_weights_changed_since_the_plan_is_refused(phantom: str, painted: list[tuple]) -> None:
+    make_gan("G", seen_in("train"))
+    planned = plan(("synthetic:G@1.0",))
+    snapshot = checkpoint.Snapshot(94, 1.5, {"G": {"w": torch.ones(1)}}, {}, "G", {})
+    checkpoint.save_snapshot(runs.load_run("G"), snapshot)
+    with pytest.raises(InvalidValue, match="weights of G@"):
+        train_classifier.run_cell(planned, "synthetic:G@1.0", 0)
+    assert painted == []
+
+
+def test_a_cell_is_not_run_twice_at_once(done: str) -> None:
+    cell = study.cells(done)[0]
+    with files.try_lock(cell.folder / "cell.lock"), pytest.raises(InvalidValue, match="another process"):
+        train_classifier.run_cell(done, cell.scheme, cell.seed)
+
+
+def test_unknown_names_are_refused(done: str) -> None:
+    with pytest.raises(NotFound, match="no cell"):
+        train_classifier.run_cell(done, "none", 9)
+    with pytest.raises(NotFound) as error:
+        study.load_study("nothing")
+    assert "s" in error.value.todo
+    with pytest.raises(InvalidValue, match="cannot be a study name"):
+        study.load_study("../s")
+
+
+def test_the_analysis_is_made_from_the_predictions_alone(done: str) -> None:
+    stored = study.load_analysis(done)
+    shutil.rmtree(workspace.checkpoints())
+    again = study.analyse(done)
+    assert dataclasses.replace(again, created=stored.created) == stored
+    found = study.predictions(done)
+    here = found[(found["part"] == "test") & (found["scheme"] == "none")]
+    mean = here.groupby("image_id")[["label", "score"]].mean()
+    arm = stored.part("test").arm("none")
+    assert arm.auc.value == pytest.approx(stats.auc(mean["label"], mean["score"]))
+    for seed, value in zip(stored.seeds, arm.seed_aucs, strict=True):
+        one = here[here["seed"] == seed]
+        assert value == pytest.approx(stats.auc(one["label"], one["score"]))
+    assert stored.part("external").n == sum(study.load_plan(done).sizes["external"].values())
+    json.dumps(to_dict(stored), allow_nan=False)
+
+
+# --- what predictions say ----------------------------------------------------------------------------------------------------------------
+
+
+def made_up(strengths: dict[str, float], n: int = 400, seeds: tuple[int, ...] = (0, 1), per_group: int = 1) -> pd.DataFrame:
+    """Predictions of arms whose scores tell the classes apart by ``strength`` standard deviations; the same noise for all arms."""
+    rows = []
+    for part_number, part in enumerate(("val", "test")):
+        rng = np.random.default_rng(part_number)
+        labels = (rng.random(n) < 0.3).astype(int)
+        shared = rng.normal(size=n)
+        for scheme, strength in strengths.items():
+            for seed in seeds:
+                noise = 0.9 * shared + 0.2 * np.random.default_rng(1000 + seed).normal(size=n)
+                scores = 1 / (1 + np.exp(-(strength * labels + noise)))
+                for i in range(n):
+                    rows.append(("s", scheme, seed, part, f"{part}{i}", f"{part}g{i // per_group}", labels[i], scores[i]))
+    return pd.DataFrame(rows, columns=list(Prediction.__dataclass_fields__))
+
+
+def test_numbers_are_those_of_the_statistics(workspace: Path) -> None:
+    predictions = made_up({"standard": 1.0, "none": 0.6, "weighted": 1.05})
+    part = measure_part(predictions, "test", "d", ("standard", "none", "weighted"), "standard")
+    mean = predictions[predictions["part"] == "test"].pivot_table(index="image_id", columns="scheme", values="score")
+    labels = predictions[predictions["part"] == "test"].drop_duplicates("image_id").set_index("image_id")["label"].loc[mean.index]
+    interval = stats.delong_ci(labels, mean["none"])
+    assert not part.grouped and part.prevalence == labels.mean()
+    assert (part.arm("none").auc.low, part.arm("none").auc.high) == pytest.approx((interval.low, interval.high))
+    tests = [stats.delong_paired(labels, mean[scheme], mean["standard"]) for scheme in ("none", "weighted")]
+    assert [c.difference for c in part.comparisons] == pytest.approx([test.difference for test in tests])
+    assert [c.p_holm for c in part.comparisons] == pytest.approx(stats.holm([test.p for test in tests]))
+    assert part.comparison("standard") is None
+
+
+def test_repeated_groups_widen_the_interval() -> None:
+    single = measure_part(made_up({"none": 1.0}), "test", "d", ("none",), "none")
+    repeated = made_up({"none": 1.0}, n=100)
+    repeated = pd.concat([repeated.assign(image_id=repeated["image_id"] + f"-{copy}") for copy in range(4)])
+    part = measure_part(repeated, "test", "d", ("none",), "none")
+    assert part.grouped and part.n_groups == 100 and part.n == single.n
+    assert "resampl" in part.arm("none").auc.method
+    naive = stats.delong_ci(*(repeated[(repeated["part"] == "test") & (repeated["seed"] == 0)][column] for column in ("label", "score")))
+    assert part.arm("none").auc.high - part.arm("none").auc.low > 1.5 * (naive.high - naive.low)
+
+
+def test_thresholds_come_from_val_and_are_only_applied_to_test() -> None:
+    predictions = made_up({"none": 1.5}, seeds=(0,))
+    shifted = predictions.copy()
+    shifted.loc[shifted["part"] == "test", "score"] **= 2  # same order, but other thresholds would be best on test now
+    arms = [measure_part(table, "test", "d", ("none",), "none").arm("none") for table in (predictions, shifted)]
+    assert arms[0].auc.value == arms[1].auc.value
+    assert arms[0].at_specificity.threshold == arms[1].at_specificity.threshold
+    assert arms[1].at_specificity.specificity > arms[0].at_specificity.specificity
+    assert arms[0].at_specificity.specificity == pytest.approx(0.95, abs=0.05)
+    val = predictions[predictions["part"] == "val"].groupby("image_id")[["label", "score"]].mean()
+    chosen = stats.sensitivity_at_specificity(val["label"].round(), val["score"], 0.95).threshold
+    assert arms[0].at_specificity.threshold == pytest.approx(chosen)
+
+
+def test_a_threshold_that_calls_nothing_positive_can_be_written() -> None:
+    predictions = made_up({"none": 1.0}, n=60)
+    predictions.loc[predictions["part"] == "val", "score"] = 0.5
+    arm = measure_part(predictions, "test", "d", ("none",), "none").arm("none")
+    assert arm.at_specificity.threshold is None and arm.at_specificity.sensitivity == 0
+    json.dumps(to_dict(arm), allow_nan=False)
+
+
+def test_curves_are_thin_ordered_and_inside_their_bands() -> None:
+    arm = measure_part(made_up({"none": 1.0}, n=2000), "test", "d", ("none",), "none").arm("none")
+    for curve in (arm.roc, arm.pr):
+        assert len(curve.x) <= 300 and curve.x[0] == 0 and curve.x[-1] == 1
+        assert list(curve.x) == sorted(curve.x)
+        middle = np.interp(curve.band_x, curve.x, curve.y)[5:-5]
+        assert (np.array(curve.band_low)[5:-5] - 0.02 <= middle).all() and (middle <= np.array(curve.band_high)[5:-5] + 0.02).all()
+    assert np.trapezoid(arm.roc.y, arm.roc.x) == pytest.approx(arm.auc.value, abs=0.005)
+    assert 0.29 < arm.pr.y[-1] < 0.31, "where everything positive is found, precision is hardly above the prevalence"
+
+
+def test_seeds_that_were_judged_on_other_images_are_refused() -> None:
+    predictions = made_up({"none": 1.0}, n=50)
+    with pytest.raises(InvalidValue, match="same test images"):
+        measure_part(predictions.drop(predictions[predictions["part"] == "test"].index[3]), "test", "d", ("none",), "none")
+    with pytest.raises(InvalidValue, match="no predictions"):
+        measure_part(predictions, "external", "d", ("none",), "none")
+
+
+# --- the verdict -------------------------------------------------------------------------------------------------------------------------
+
+
+def verdict(strengths: dict[str, float], base: str = "standard", **options) -> str:
+    return words.verdict(measure_part(made_up(strengths, **options), "test", "d", tuple(strengths), base), base)
+
+
+def test_the_verdict_can_be_a_gain() -> None:
+    text = verdict({"standard": 0.8, "standard+synthetic:G@1.0": 1.5, "oversample": 0.8})
+    assert text.startswith("Evidence of a gain over standard from synthetic images: standard+synthetic:G@1.0.")
+
+
+def test_the_verdict_can_be_no_gain() -> None:
+    text = verdict({"standard": 1.0, "standard+synthetic:G@1.0": 1.0})
+    assert text.startswith("No evidence of a gain over standard from synthetic images.")
+    assert "does not prove that there is no effect" in text
+
+
+def test_the_verdict_can_be_a_loss() -> None:
+    text = verdict({"standard": 1.5, "curated:S": 0.5})
+    assert "No evidence of a gain" in text and "Evidence of a loss: curated:S." in text
+
+
+def test_the_verdict_is_withheld_where_the_base_did_not_learn() -> None:
+    text = verdict({"standard": 0.0, "synthetic:G@1.0": 2.0})
+    assert text.startswith("No verdict: the base classifier did not learn.")
+    part = measure_part(made_up({"standard": 0.0, "none": 2.0}), "test", "d", ("standard", "none"), "standard")
+    assert not words.has_learned(part, "standard")
+    assert all("no conclusion" in sentence for sentence in words.findings(part, "standard", False))
+
+
+def test_without_another_arm_there_is_nothing_to_compare() -> None:
+    assert "no other arm" in verdict({"standard": 1.0})
+
+
+def test_outcomes_follow_the_corrected_p() -> None:
+    made = Comparison("x", 0.1, 0.01, 0.2, 0.03, 0.06, "DeLong", (0.1,))
+    assert made.outcome == "none"
+    assert dataclasses.replace(made, p_holm=0.04).outcome == "gain"
+    assert dataclasses.replace(made, p_holm=0.04, difference=-0.1).outcome == "loss"
+
+
+def test_cautions_name_phantoms_few_seeds_and_few_images() -> None:
+    part = measure_part(made_up({"none": 1.0}, n=60), "test", "d", ("none",), "none")
+    assert len(words.cautions((part,), 2, True)) == 3
+    assert words.cautions((dataclasses.replace(part, n=1000, n_positive=500),), 5, False) == ()
