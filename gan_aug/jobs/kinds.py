@@ -1,0 +1,307 @@
+"""The kinds of job, and what each takes. Arguments are checked when a job is submitted, so that a mistake never waits in the queue."""
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from gan_aug.errors import InvalidValue
+from gan_aug.jobs.slots import Lane
+from gan_aug.records import from_dict, to_dict
+from gan_aug.workspace import check_name
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """What a job takes. Every value is of its declared type, or the record does not come to be."""
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        self.check()
+
+    def check(self) -> None:
+        """Raise an InvalidValue where values are impossible or contradict each other."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DrawDemo(Arguments):
+    """Draw the phantom dataset, and split it."""
+
+    name: str = "phantom"
+    images: int = 2000
+    size: int = 64  # [px]
+    seed: int = 0
+
+    def check(self) -> None:
+        check_name(self.name, "name of a dataset")
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportImages(Arguments):
+    """Import photographs, and split them."""
+
+    paths: tuple[str, ...]  # relative ones are made absolute: the worker may have been started in another folder
+    name: str
+    size: int = 128  # [px]
+    workers: int | None = None  # processes that read images
+    format: str | None = None  # None recognises it
+    image_column: str | None = None
+    label_column: str | None = None
+    labels: Literal["binary", "diagnosis"] = "binary"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "paths", tuple(str(Path(path).expanduser().absolute()) for path in self.paths))
+
+    def check(self) -> None:
+        check_name(self.name, "name of a dataset")
+        if not self.paths:
+            raise InvalidValue("There is nothing to import.", "Give at least one folder, archive or table.")
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitDataset(Arguments):
+    """Split a dataset into train, val and test."""
+
+    name: str
+    seed: int = 0
+    val: float = 0.15
+    test: float = 0.15
+    fraction: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainGan(Arguments):
+    """Train a GAN: a new run (``gan`` and ``data``), or a run that was stopped (``run_id``)."""
+
+    gan: str | None = None
+    data: str | None = None
+    class_name: str | None = None
+    preset: str = "small-data"
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)  # fields of GanConfig that differ from the preset
+    seed: int = 0
+    split_id: str | None = None
+    parent: str | None = None  # the run this is a clone of
+    run_id: str | None = None
+
+    def check(self) -> None:
+        _check_new_or_old(self.run_id, (self.gan, self.data), "Give gan and data, or run_id alone.")
+
+
+def _check_new_or_old(run_id: str | None, needed: tuple[str | None, ...], todo: str) -> None:
+    """A training is described by what a new run needs, or by the run that it goes on with."""
+    given = [value is not None for value in needed]
+    if any(given) if run_id else not all(given):
+        raise InvalidValue("It is not clear whether a run is to be started, or one to be gone on with.", todo)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportGenerator(Arguments):
+    """Write the generator of a snapshot as an ONNX file, from which pages paint."""
+
+    checkpoint: str  # RUN, RUN@best, RUN@last or RUN@kimg
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateGenerator(Arguments):
+    """Measure generated images against real ones."""
+
+    reference: str  # a run's snapshot, or a folder of images
+    data: str
+    part: Literal["train", "val", "test"] = "val"
+    extractor: str = "random-conv"
+    n: int = 1000  # images on either side, at most
+    seed: int = 0
+    class_name: str | None = None
+    split_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class SelectBest(Arguments):
+    """Choose the best snapshot of a run."""
+
+    run_id: str
+    data: str
+    extractor: str = "random-conv"
+    n: int = 1000  # images on either side, at most
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleImages(Arguments):
+    """Paint images into a folder of the workspace's exports."""
+
+    reference: str
+    name: str  # of the folder
+    seeds: str = "0-63"
+    class_name: str | None = None
+    truncation: float = 1.0
+
+    def check(self) -> None:
+        check_name(self.name, "name of a folder")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainClassifier(Arguments):
+    """Train one classifier: a new run (``data``), or a run that was stopped (``run_id``)."""
+
+    data: str | None = None
+    scheme: str = "standard"
+    config: dict[str, Any] = dataclasses.field(default_factory=dict)  # fields of ClassifierConfig that differ from the defaults
+    seed: int = 0
+    split_id: str | None = None
+    run_id: str | None = None
+
+    def check(self) -> None:
+        _check_new_or_old(self.run_id, (self.data,), "Give data, or run_id alone.")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunStudy(Arguments):
+    """Train the cells of a planned study that are missing, analyse it, and write its report."""
+
+    name: str
+
+    def check(self) -> None:
+        check_name(self.name, "name of a study")
+
+
+@dataclasses.dataclass(frozen=True)
+class MakeReviewBatch(Arguments):
+    """Paint images for people to judge. In blind mode, real ones of ``data`` are mixed in and a tenth is shown twice."""
+
+    name: str
+    reference: str
+    n: int = 200  # synthetic images
+    first_seed: int = 0
+    mode: Literal["curate", "blind"] = "curate"
+    class_name: str | None = None
+    truncation: float = 1.0
+    data: str | None = None  # dataset of the real images
+    by: str = "page"
+
+    def check(self) -> None:
+        check_name(self.name, "name of a batch")
+        if not 1 <= self.n <= 10_000:
+            raise InvalidValue(f"A batch cannot have {self.n} images.", "Ask for 1 to 10,000.")
+        if self.mode == "blind" and self.data is None:
+            raise InvalidValue(
+                "A blind batch mixes real images in, and no dataset was named.", "Name the dataset that the run was trained on."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Reindex(Arguments):
+    """Make the index of runs anew from their folders."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sleep(Arguments):
+    """Wait, and do nothing: a check that the queue works."""
+
+    seconds: float = 1.0
+
+    def check(self) -> None:
+        if not 0 <= self.seconds <= 3600:
+            raise InvalidValue(f"seconds cannot be {self.seconds}.", "Give 0 to 3600.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of job: what it takes, and whether it needs the device for long."""
+
+    arguments: type
+    lane: Lane
+
+
+KINDS: dict[str, Kind] = {
+    "demo": Kind(DrawDemo, "short"),
+    "import": Kind(ImportImages, "short"),
+    "split": Kind(SplitDataset, "short"),
+    "train_gan": Kind(TrainGan, "device"),
+    "export": Kind(ExportGenerator, "short"),
+    "evaluate": Kind(EvaluateGenerator, "device"),
+    "select_best": Kind(SelectBest, "device"),
+    "sample": Kind(SampleImages, "short"),
+    "classify": Kind(TrainClassifier, "device"),
+    "study": Kind(RunStudy, "device"),
+    "review_batch": Kind(MakeReviewBatch, "short"),
+    "reindex": Kind(Reindex, "short"),
+    "sleep": Kind(Sleep, "device"),
+}
+
+
+def parse_arguments(kind: str, arguments: Mapping[str, Any]) -> Any:
+    """The arguments of a job as the record of its kind.
+
+    Raises
+    ------
+    UserError
+        If there is no such kind, a key is unknown or missing, or a value is impossible.
+    """
+    if kind not in KINDS:
+        raise InvalidValue(f"There is no work called {kind!r}.", f"There is: {', '.join(KINDS)}.")
+    record = KINDS[kind].arguments
+    missing = [field.name for field in dataclasses.fields(record) if _is_required(field) and field.name not in arguments]
+    if missing:
+        raise InvalidValue(f"A job of kind {kind!r} needs {', '.join(missing)}.", f"It takes {', '.join(typing.get_type_hints(record))}.")
+    return from_dict(record, dict(arguments))
+
+
+def _is_required(field: dataclasses.Field) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def normalise(kind: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a job as plain JSON values, checked, with every default filled in."""
+    return to_dict(parse_arguments(kind, arguments))
+
+
+def _check_types(record: Any) -> None:
+    """Raise unless every field of a record holds a value of its declared type, nested ones included."""
+    for name, hint in typing.get_type_hints(type(record)).items():
+        value = getattr(record, name)
+        if not _fits(hint, value):
+            raise InvalidValue(f"{name} cannot be {value!r}.", f"It must be {_in_words(hint)}.")
+
+
+def _in_words(hint: Any) -> str:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return " or ".join(map(repr, inner))
+    if origin is types.UnionType:
+        return " or ".join(map(_in_words, inner))
+    if origin is tuple:
+        return f"a list, each of it {_in_words(inner[0])}"
+    if origin is dict:
+        return "names with values that JSON can hold"
+    return {int: "a whole number", float: "a finite number", str: "a text", types.NoneType: "nothing"}[hint]
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return value in inner
+    if origin is types.UnionType:
+        return any(_fits(choice, value) for choice in inner)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(inner[0], item) for item in value)
+    if origin is dict:
+        return isinstance(value, dict) and _is_json(value)
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True

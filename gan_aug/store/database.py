@@ -1,0 +1,116 @@
+"""Transactions: short, repeatable, and on an up-to-date schema."""
+
+import datetime
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from gan_aug import migrations
+from gan_aug.errors import UserError
+from gan_aug.store.backups import copy_database
+from gan_aug.store.engine import database_url, new_engine, set_journal, sqlite_file
+
+T = TypeVar("T")
+
+_RETRY_WAITS = (0.1, 0.5, 2.0)  # seconds; each attempt has itself waited BUSY_SECONDS
+
+_engines: dict[sa.URL, sa.Engine] = {}
+_preparing = threading.Lock()
+
+
+class DatabaseUnavailable(UserError):
+    """The database cannot be opened, read or written."""
+
+
+def now() -> str:
+    """The time as the tables hold it: ISO 8601, UTC, microseconds."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+
+
+def read(work: Callable[[sa.Connection], T]) -> T:
+    """Run ``work(connection)`` in a transaction that cannot write, and return what it returns.
+
+    ``work`` may be called again when the database was busy, so it must have no other effect.
+
+    Raises
+    ------
+    DatabaseUnavailable
+    """
+    return _transact(_ready_engine(), work, immediate=False)
+
+
+def write(work: Callable[[sa.Connection], T]) -> T:
+    """Run ``work(connection)`` in a transaction, alone among writers, and return what it returns after the commit.
+
+    ``work`` may be called again when the database was busy, so it must have no other effect.
+
+    Raises
+    ------
+    DatabaseUnavailable
+    """
+    return _transact(_ready_engine(), work, immediate=True)
+
+
+def _transact(engine: sa.Engine, work: Callable[[sa.Connection], T], immediate: bool) -> T:
+    waits = iter(_RETRY_WAITS)
+    while True:
+        try:
+            with engine.connect().execution_options(immediate=immediate) as connection, connection.begin():
+                return work(connection)
+        except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError):
+            raise  # a fault in our statements, not in the database
+        except sa.exc.DatabaseError as error:
+            wait = next(waits, None)
+            if wait is None or "database is locked" not in str(error.orig):
+                raise _explain(error) from error
+            time.sleep(wait * random.uniform(0.5, 1.5))
+
+
+def _explain(error: sa.exc.DatabaseError) -> DatabaseUnavailable:
+    text = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+    path = sqlite_file()
+    place = str(path) if path else database_url().render_as_string(hide_password=True)
+    if "locked" in text:
+        todo = "Another program has held it for minutes: close it, or find it with 'gan-aug doctor', and try again."
+    elif "full" in text:
+        todo = "Free some space on that disk and try again; what was saved before is safe."
+    elif "malformed" in text or "not a database" in text:
+        todo = "Put the newest file of the workspace's backups folder in its place."
+    elif path is None:
+        todo = "Check that the server runs and that GAN_AUG_DATABASE_URL is right."
+    else:
+        todo = "Check that the folder exists, is writable and is on a healthy disk."
+    return DatabaseUnavailable(f"The database {place} cannot be used: {text}.", todo)
+
+
+def _ready_engine() -> sa.Engine:
+    """The engine of the database, which exists and has the present schema."""
+    url, path = database_url(), sqlite_file()
+    with _preparing:
+        if url in _engines and (path is None or path.exists()):
+            return _engines[url]
+        engine = new_engine(url)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if _transact(engine, migrations.current, immediate=False) != migrations.head():
+            _transact(engine, _migrate, immediate=True)
+        if path is not None:
+            set_journal(path)
+        _engines[url] = engine
+        return engine
+
+
+def _migrate(connection: sa.Connection) -> None:
+    """Bring the schema up to date. The write lock is held, so of several processes one migrates and the others find it done."""
+    before = migrations.current(connection)
+    if before == migrations.head():
+        return
+    migrations.refuse_unknown(before)
+    path = sqlite_file()
+    if before is not None and path is not None:
+        copy_database(path, f"before-migration-{before}-to-{migrations.head()}")
+    migrations.upgrade(connection)
