@@ -1,0 +1,232 @@
+"""Verbs about GANs: train them, list them, paint images, walk through latent space."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gan_aug.cli.options import ClassName, Device, Json, Reference, Resume, Seeds, Settings, Split, check_resume
+from gan_aug.cli.output import (
+    EXIT_DONE,
+    EXIT_STOPPED,
+    STOPPING,
+    UsageError,
+    print_facts,
+    print_json,
+    progress,
+    remark,
+    say,
+    stop_wish,
+)
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  gan-aug train dcgan --data phantom --kimg 2
+  gan-aug train sngan --data isic2017 --class malignant --kimg 100
+  gan-aug train acgan --data isic2017 --set width=64 --set g_lr=1e-4 --dry-run
+  gan-aug train --resume RUN
+
+The run id is printed on standard output, everything else on standard error. Ctrl-C leaves a snapshot from which --resume goes on;
+the exit code is then 130."""
+)
+def train(
+    context: typer.Context,
+    gan: Annotated[str | None, typer.Argument(metavar="GAN", help="dcgan, wgan_gp, acgan or sngan; see 'gan-aug gans'.")] = None,
+    data: Annotated[str | None, typer.Option("--data", metavar="DATASET", help="Dataset to train on; only its train part is used.")] = None,
+    class_name: Annotated[
+        str | None, typer.Option("--class", metavar="CLASS", help="Train on one class only (not acgan, which learns all).")
+    ] = None,
+    preset: Annotated[str, typer.Option(metavar="PRESET", help="small-data, aidl21 or paper.")] = "small-data",
+    size: Annotated[int | None, typer.Option(metavar="PX", help="Side of the images: 64, 128 or 256.  [default: the preset's]")] = None,
+    kimg: Annotated[
+        float | None, typer.Option(metavar="K", help="Length, in thousands of real images shown.  [default: the preset's]")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(metavar="B", help="Images per step.  [default: the preset's]")] = None,
+    seed: Annotated[int, typer.Option(metavar="SEED", help="Decides every random draw of the training.")] = 0,
+    settings: Settings = None,
+    split: Split = None,
+    resume: Resume = None,
+    device: Device = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")] = False,
+    json: Json = False,
+) -> int:
+    """Train a GAN on the train part of a dataset."""
+    from gan_aug import catalog
+    from gan_aug.records import GanConfig, parse_settings
+
+    values = parse_settings(GanConfig, settings or [])
+    values |= {key: value for key, value in (("resolution", size), ("total_kimg", kimg), ("batch_size", batch)) if value is not None}
+    if resume is not None:
+        run_id = check_resume(context, resume, "gan")
+        return _train(lambda: run_id, f"train --resume {resume}", json)
+    if gan is None or data is None:
+        raise UsageError("Missing GAN or '--data'.")
+    catalog.gan_config(gan, preset, **values)  # a mistake shows before torch is loaded, which takes seconds
+    options: dict[str, Any] = {"class_name": class_name, "preset": preset, "settings": values, "seed": seed, "split_id": split}
+    options["device_name"] = device
+    from gan_aug import train_gan
+
+    if dry_run:
+        _show_plan(*train_gan.plan(gan, data, **options), json)
+        return EXIT_DONE
+    return _train(lambda: train_gan.prepare(gan, data, **options).id, f"train {gan} --data {data}", json)
+
+
+def _train(prepare: Callable[[], str], what: str, as_json: bool) -> int:
+    """Train the run whose id ``prepare`` returns, in a slot of this machine, and show its progress."""
+    from gan_aug import jobs, runs, train_gan
+
+    with jobs.slot(f"gan-aug {what}"):  # held before anything looks for a device, because it decides which GPU is seen
+        run = runs.load_run(prepare())
+        if not as_json:
+            say(run.id)
+        with progress(run.spec) as report, stop_wish(STOPPING) as wished:
+            checkpoint = train_gan.train(
+                run.id, on_tick=lambda tick: report(tick["kimg"] / tick["total_kimg"], _tick_text(tick)), should_stop=wished
+            )
+    status = runs.status(run.id)
+    if as_json:
+        print_json({"run": run, "checkpoint": checkpoint, "status": status})
+    if status.state == "stopped":
+        remark(f"Stopped after {status.kimg:g} of {status.total_kimg:g} thousand images. Go on with: gan-aug train --resume {run.id}")
+        return EXIT_STOPPED
+    remark(f"Finished. See pictures with: gan-aug sample {run.id} --seeds 0-63 --out FOLDER")
+    return EXIT_DONE
+
+
+def _tick_text(tick: dict[str, Any]) -> str:
+    """What a tick says, on one line."""
+    minutes, seconds = divmod(int(tick["seconds_left"]), 60)
+    losses = ", ".join(f"{name} {tick[name]:.2f}" for name in ("D/loss", "G/loss") if name in tick)
+    return (
+        f"{tick['kimg']:g} of {tick['total_kimg']:g} kimg, {tick['images_per_second']:.0f} images/s, {minutes}:{seconds:02d} left; {losses}"
+    )
+
+
+def _show_plan(run: Any, rows: Any, as_json: bool) -> None:
+    from gan_aug import train_gan
+    from gan_aug.data.dataset import open_dataset
+
+    labels = open_dataset(run.dataset).labels[rows]
+    images = {name: int((labels == number).sum()) for number, name in enumerate(run.classes) if run.class_name in (None, name)}
+    parameters = train_gan.parameter_counts(run)
+    if as_json:
+        print_json({"gan": run.spec, "preset": run.preset, "dataset": run.dataset, "split": run.split_id, "device": run.device,
+                    "seed": run.seed, "images": images, "parameters": parameters, "config": run.config})  # fmt: skip
+        return
+    steps = math.ceil(run.config["total_kimg"] * 1000 / (run.config["batch_size"] * run.config["d_steps"]))
+    print_facts(
+        {
+            "GAN": f"{run.spec}, preset {run.preset}",
+            "images": ", ".join(f"{count:,} {name}" for name, count in images.items())
+            + f" (train part of {run.dataset}, split {run.split_id})",
+            "device": run.device,
+            "parameters": ", ".join(f"{name} {count:,}" for name, count in parameters.items()),
+            "steps of G": steps,
+            "seed": run.seed,
+        }
+    )
+    say("")
+    print_facts(run.config)
+
+
+@app.command()
+def gans(json: Json = False) -> None:
+    """List the GANs, their papers and presets."""
+    from gan_aug import catalog
+
+    if json:
+        print_json(list(catalog.ENTRIES.values()))
+        return
+    for entry in catalog.ENTRIES.values():
+        names = " or ".join((entry.name, *entry.aliases))
+        say(f"{names}\n  {entry.title}. {entry.summary}\n  {entry.paper} (arXiv {entry.arxiv}).\n")
+    for name, summary in catalog.PRESET_SUMMARIES.items():
+        say(f"preset {name}: {summary}")
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  gan-aug sample RUN --seeds 0-63 --out pictures
+  gan-aug sample RUN@best --seeds 0,5,9 --class malignant --truncation 0.8 --out pictures"""
+)
+def sample(
+    run: Reference,
+    seeds: Seeds,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the PNG files and manifest.csv; new, or filled by this verb.")],
+    class_name: ClassName = None,
+    truncation: Annotated[float, typer.Option(metavar="T", help="0 to 2; below 1 trades variety for typicality.")] = 1.0,
+    json: Json = False,
+) -> None:
+    """Paint images of a trained GAN as PNG files that carry where they come from."""
+    from gan_aug import sample as sampling
+    from gan_aug.latent import parse_seeds
+
+    numbers = parse_seeds(seeds)
+    with progress("painting") as report:
+        manifest = sampling.sample_to_folder(
+            run, numbers, out, class_name, truncation, lambda done, total, message: report(done / total, message)
+        )
+    if json:
+        print_json({"folder": out, "manifest": manifest, "images": len(numbers)})
+    else:
+        say(f"{len(numbers):,} images and {manifest.name} are in {out}.")
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  gan-aug walk RUN --seeds 3,7,12 --frames 24 --out walk.webp
+  gan-aug walk RUN --seeds 3,7 --same-z RUN2 --same-z RUN3@10 --out side-by-side.png
+  gan-aug walk RUN --seeds 5 --through-classes --out benign-to-malignant.gif"""
+)
+def walk(
+    run: Reference,
+    seeds: Seeds,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Animation (.webp, .gif; .mp4 with ffmpeg) or strip (.png).")],
+    frames: Annotated[int, typer.Option(metavar="N", help="Number of pictures on the way.")] = 24,
+    same_z: Annotated[
+        list[str] | None, typer.Option(metavar="RUN2", help="Show the same z through another run too; may be repeated.")
+    ] = None,
+    class_name: ClassName = None,
+    through_classes: Annotated[
+        bool, typer.Option("--through-classes", help="Keep one seed and walk from class to class (acgan only).")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Walk from seed to seed, on great circles, as an animation or a strip."""
+    from gan_aug import sample as sampling
+    from gan_aug.latent import parse_seeds
+
+    numbers, references = parse_seeds(seeds), [run, *(same_z or [])]
+    if through_classes:
+        if len(numbers) != 1 or same_z or class_name:
+            raise UsageError("--through-classes takes one run and one seed, and visits every class.")
+        painted = sampling.class_walk(run, numbers[0], frames)
+    else:
+        painted = sampling.walk(references, numbers, frames, class_name)
+    sampling.write_walk(painted, out, sampling.walk_provenance(references, numbers, frames, class_name))
+    if json:
+        print_json({"file": out, "frames": frames, "seeds": numbers, "runs": references})
+    else:
+        say(f"{frames} frames are in {out}.")
+
+
+@app.command("export", hidden=True)
+def export_onnx(run: Reference, json: Json = False) -> None:
+    """Write the generator of a snapshot as ONNX beside its weights."""
+    from gan_aug import runs as run_folders
+    from gan_aug.export import export_onnx as export
+
+    path = export(run_folders.resolve(run)[1])
+    if json:
+        print_json({"file": path})
+    else:
+        say(str(path))

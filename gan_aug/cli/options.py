@@ -1,0 +1,41 @@
+"""Options that several verbs share."""
+
+from typing import Annotated
+
+import typer
+
+from gan_aug.cli.output import UsageError
+from gan_aug.errors import InvalidValue
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Data = Annotated[str, typer.Option("--data", metavar="DATASET", help="Name of a dataset; 'gan-aug data list' shows them.")]
+Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="Name of a dataset; 'gan-aug data list' shows them.")]
+Split = Annotated[str | None, typer.Option("--split", metavar="SPLIT", help="Id of a split, where a dataset has several.")]
+Reference = Annotated[str, typer.Argument(metavar="RUN", help="Run id, with @best, @last or @KIMG for a certain snapshot.")]
+Seeds = Annotated[str, typer.Option("--seeds", metavar="SEEDS", help="Seeds such as 0-63 or 3,7,12; one seed is one picture.")]
+ClassName = Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Class to paint; needed for acgan only.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one setting; may be repeated.")]
+Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")]
+Resume = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was stopped or killed.")]
+
+
+def check_resume(context: typer.Context, run_id: str, kind: str) -> str:
+    """The run that ``--resume`` names, if it is of the verb's kind and stands alone.
+
+    Raises
+    ------
+    UsageError
+        If another option was typed: it would be ignored.
+    UserError
+        If there is no such run, or it is of another kind.
+    """
+    from gan_aug import runs
+
+    typed = {name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"}
+    if typed - {"resume", "json"}:
+        raise UsageError("--resume goes on with the settings of the run and takes no other option.")
+    run = runs.load_run(run_id)
+    if run.kind != kind:
+        verb = {"gan": "train", "classifier": "classify"}[run.kind]
+        raise InvalidValue(f"Run {run_id} is a {run.kind}.", f"Go on with it by: gan-aug {verb} --resume {run_id}")
+    return run.id

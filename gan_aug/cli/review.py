@@ -1,0 +1,87 @@
+"""Verbs about review: batches of generated images that people judge in the app."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gan_aug.cli.options import ClassName, Json
+from gan_aug.cli.output import EXIT_DONE, EXIT_STOPPED, ConsoleProgress, print_json, print_table, progress, remark, say, stop_wish
+
+app = typer.Typer(help="Make batches of images for people to judge in the app, and export their decisions.", no_args_is_help=True)
+
+Batch = Annotated[str, typer.Argument(metavar="NAME", help="Name of a batch.")]
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  gan-aug review create first-look --from RUN --n 200
+  gan-aug review create turing --from RUN --n 100 --mode blind --data isic2017"""
+)
+def create(
+    name: Batch,
+    reference: Annotated[str, typer.Option("--from", metavar="RUN", help="Run that paints the images, or RUN@best, RUN@last, RUN@KIMG.")],
+    n: Annotated[int, typer.Option(metavar="N", help="Number of generated images.")] = 200,
+    mode: Annotated[str, typer.Option(metavar="MODE", help="curate (keep or reject), or blind (real or synthetic?).")] = "curate",
+    data: Annotated[str | None, typer.Option(metavar="DATASET", help="Where a blind batch takes its real images from.")] = None,
+    first_seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of the first image; the others follow.")] = 0,
+    class_name: ClassName = None,
+    truncation: Annotated[float, typer.Option(metavar="T", help="0 to 2; below 1 trades variety for typicality.")] = 1.0,
+    json: Json = False,
+) -> int:
+    """Paint a batch of images that people then judge on the app's Review page."""
+    from gan_aug import jobs, runs
+    from gan_aug.jobs.kinds import parse_arguments
+    from gan_aug.work import WORK
+
+    options = {"name": name, "reference": reference, "n": n, "mode": mode, "data": data, "first_seed": first_seed,
+               "class_name": class_name, "truncation": truncation, "by": "console"}  # fmt: skip
+    arguments = parse_arguments("review_batch", options)
+    runs.resolve(reference)
+    with progress("painting") as report, stop_wish("Stopping; no batch is made.") as wished:
+        try:
+            made = WORK["review_batch"](arguments, ConsoleProgress(report, wished))
+        except jobs.Stopped:
+            return EXIT_STOPPED
+    if json:
+        print_json(made)
+    else:
+        say(f"Batch {name} has {made['cases']:,} images. Judge them on the app's Review page.")
+    return EXIT_DONE
+
+
+@app.command("list")
+def list_batches(json: Json = False) -> None:
+    """List the batches, newest first."""
+    from gan_aug import store
+
+    found = store.batches()
+    if json:
+        print_json(found)
+        return
+    print_table(
+        ("name", "mode", "images", "reviewers", "state", "created"),
+        (
+            (batch.name, batch.mode, batch.n_cases, batch.n_reviewers, "closed" if batch.closed else "open", batch.created[:16])
+            for batch in found
+        ),
+        empty="There are no batches yet. Make one with: gan-aug review create NAME --from RUN",
+    )
+
+
+@app.command()
+def export(
+    name: Batch,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for decisions.csv and the images; new or empty.")],
+    json: Json = False,
+) -> None:
+    """Write every reader's decisions as a table, with the images they are about."""
+    from gan_aug import reviews
+
+    table = reviews.export(name, out)
+    decisions = len(reviews.decisions(name))
+    if json:
+        print_json({"file": table, "decisions": decisions})
+    else:
+        remark(f"{decisions:,} decisions and the images are in {out}.")

@@ -1,0 +1,152 @@
+"""Verbs about trainings that are there: list them, describe one, measure what a GAN paints."""
+
+from typing import Annotated
+
+import typer
+
+from gan_aug.cli.options import Data, Json, Split
+from gan_aug.cli.output import (
+    UsageError,
+    counting,
+    print_facts,
+    print_json,
+    print_table,
+    progress,
+    say,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+def runs(
+    kind: Annotated[str | None, typer.Option(metavar="KIND", help="gan or classifier only.")] = None,
+    json: Json = False,
+) -> None:
+    """List the trainings, newest first."""
+    from gan_aug import runs as run_folders
+
+    if kind not in (None, "gan", "classifier"):
+        raise UsageError(f"--kind cannot be {kind!r}; it is gan or classifier.")
+    found = [(run, run_folders.status(run.id)) for run in run_folders.list_runs(kind)]
+    if json:
+        print_json([{"run": run, "status": status} for run, status in found])
+        return
+    print_table(
+        ("run", "kind", "dataset", "class or scheme", "state", "created"),
+        ((run.id, run.kind, run.dataset, run.scheme or run.class_name or "all", status.state, run.created[:16]) for run, status in found),
+        empty="There are no runs yet. Train one with: gan-aug train dcgan --data DATASET",
+    )
+
+
+@app.command()
+def show(run_id: Annotated[str, typer.Argument(metavar="RUN", help="Run id; 'gan-aug runs' lists them.")], json: Json = False) -> None:
+    """Describe a training: its data, state, statistics, snapshots and settings."""
+    from gan_aug import runs as run_folders
+
+    run, status = run_folders.load_run(run_id), run_folders.status(run_id)
+    checkpoints, notices = run_folders.scan_checkpoints(run_id)
+    stats = run_folders.read_stats(run_id)[0]
+    if json:
+        print_json(
+            {"run": run, "status": status, "checkpoints": checkpoints, "notices": notices, "last_stats": stats[-1] if stats else None}
+        )
+        return
+    print_facts(
+        {
+            "run": run.id,
+            "what": f"{run.spec} on {run.dataset}" + (" (phantom)" if run.phantom else ""),
+            "class": run.class_name or "all",
+            "scheme": run.scheme,
+            "train images": run.n_images,
+            "seed": run.seed,
+            "preset": run.preset,
+            "parent": run.parent,
+            "state": f"{status.state}: {status.message}",
+            "warnings": status.flags,
+            "device": run.device,
+            "code version": run.code_version,
+            "split": run.split_id,
+            "created": run.created,
+            "folder": run_folders.run_folder(run_id),
+        }
+    )
+    for notice in notices:
+        say(notice)
+    if stats:
+        say("\nLast statistics")
+        print_facts(stats[-1])
+    say("\nSnapshots")
+    print_table(
+        ("name", "step", "weights", "created"),
+        ((checkpoint.id, checkpoint.step, checkpoint.weights_sha256[:12], checkpoint.created[:16]) for checkpoint in checkpoints),
+        empty="None yet.",
+    )
+    say("\nSettings")
+    print_facts(run.config)
+
+
+@app.command(
+    epilog="""\b
+Extractors:
+  inception, inception:FILE  the network of the FID; its weights are needed
+  classifier:RUN             a classifier trained here, which knows lesions
+  random-conv                for tests; says nothing about realism
+
+\b
+Examples:
+  gan-aug evaluate RUN --data isic2017 --extractor classifier:RUN2
+  gan-aug evaluate pictures --data isic2017 --extractor inception --n 2000
+  gan-aug evaluate RUN --data isic2017 --extractor classifier:RUN2 --select"""
+)
+def evaluate(
+    subject: Annotated[str, typer.Argument(metavar="RUN|DIR", help="Run id (with @best, @last or @KIMG), or a folder of pictures.")],
+    data: Data,
+    extractor: Annotated[str, typer.Option(metavar="NAME", help="Network that turns images into features; see below.")],
+    part: Annotated[str, typer.Option(metavar="PART", help="Part with the real images; a use of test is logged.")] = "val",
+    n: Annotated[int, typer.Option(metavar="N", help="Images on either side, at most.")] = 1000,
+    seed: Annotated[int, typer.Option(metavar="SEED", help="Decides which images are compared.")] = 0,
+    class_name: Annotated[
+        str | None, typer.Option("--class", metavar="CLASS", help="Class of the real images.  [default: the run's]")
+    ] = None,
+    split: Split = None,
+    select: Annotated[bool, typer.Option("--select", help="Measure every snapshot on val and keep the best as RUN@best.")] = False,
+    json: Json = False,
+) -> None:
+    """Measure generated images against real ones: KID, Frechet distance, precision, recall, density, coverage."""
+    from gan_aug import jobs
+
+    if select and (part != "val" or class_name or split):
+        raise UsageError("--select looks at val and at the run's own class and split; leave --part, --class and --split out.")
+    with jobs.slot(f"gan-aug evaluate {subject}"), progress("measuring") as report:
+        from gan_aug import evaluate as evaluation
+        from gan_aug.metrics.record import evaluations
+
+        if select:
+            best = evaluation.select_best(subject, data, extractor, n, seed, on_progress=counting(report))
+            found = [record for record in evaluations(subject) if record.subject == best.id][-6:]
+        else:
+            found = evaluation.evaluate(
+                subject, data, part, extractor, n, seed, class_name=class_name, split_id=split, on_progress=counting(report)
+            )
+    if json:
+        print_json({"best": best, "metrics": found} if select else found)
+        return
+    if select:
+        say(f"The best snapshot is {best.id}; {subject}@best now means it.")
+    print_table(
+        ("metric", "value", "95 % interval", "two real sets", "images"),
+        (
+            (
+                record.title,
+                record.value,
+                f"{record.ci[0]:.4g} to {record.ci[1]:.4g}" if record.ci else None,
+                None if record.floor_real_real is None else f"{record.floor_real_real:.4g} (n {record.floor_n:,})",
+                f"{record.n_real:,} real, {record.n_fake:,} generated",
+            )
+            for record in found
+        ),
+        empty="",
+    )
+    for note in found[0].notes:
+        say(f"Note: {note}")
