@@ -1,0 +1,20 @@
+"""The app: ``streamlit run app.py``. This script only frames and routes; each page is a script under ``pages/``."""
+
+import streamlit as st
+
+from pages.components import chrome
+
+PAGES = (
+    st.Page("pages/overview.py", title="Overview", icon=":material/checklist:", default=True),
+    st.Page("pages/data.py", title="Data", icon=":material/photo_library:"),
+    st.Page("pages/train.py", title="Train", icon=":material/model_training:"),
+    st.Page("pages/explore.py", title="Explore", icon=":material/explore:"),
+    st.Page("pages/review.py", title="Review", icon=":material/fact_check:"),
+    st.Page("pages/compare.py", title="Compare", icon=":material/ssid_chart:"),
+    st.Page("pages/about.py", title="About", icon=":material/info:"),
+)
+
+chrome.configure()
+page = st.navigation(list(PAGES), expanded=True)
+chrome.furniture(page.title)
+page.run()

@@ -1,0 +1,92 @@
+"""About: what this tool is and is not, its keys, its licences, and the cards of the models that come with it."""
+
+import platform
+from pathlib import Path
+
+import streamlit as st
+
+from gan_aug import __version__, workspace
+from gan_aug.records import NOTICE
+from gan_aug.store.engine import database_url
+from pages.components import chrome
+
+ROOT = Path(__file__).resolve().parent.parent
+
+KEYS = {
+    "Review": {
+        "A": "accept",
+        "X": "reject",
+        "1 to 6": "reject, and say why",
+        "U": "unsure",
+        "Z": "undo, as often as you like",
+        "Arrows": "move; past the last image, the next page",
+        "Space": "loupe on or off",
+        "?": "the list of keys",
+    },
+    "Explore": {
+        "Left, Right": "one picture back or on",
+        "Up, Down": "one row up or down, in the wall of seeds",
+        "Home, End": "first or last picture",
+        "Space": "play or stop",
+    },
+}
+
+
+def page() -> None:
+    chrome.header("About", "What this tool is, and what it is not.")
+    st.warning(f"**{NOTICE}**", icon=":material/science:")
+    st.markdown(
+        "gan_aug trains generative networks on photographs of skin lesions, shows what they paint, lets people judge it, and measures "
+        "whether a classifier that also learns from painted lesions gets better. A painted lesion is not a patient: its label is what the "
+        "generator was asked for, and no biopsy confirms it. Every figure holds for the images it was measured on, and is no claim of "
+        "clinical performance."
+    )
+    left, right = chrome.two_columns("about")
+    with left:
+        _keys()
+    with right:
+        _models()
+        _licences()
+        _version()
+
+
+def _keys() -> None:
+    chrome.section("Keys", "They act on the element that has the focus. Each has a button, too.")
+    for place, keys in KEYS.items():
+        st.markdown(f"**{place}**")
+        st.table({f"`{key}`": action for key, action in keys.items()}, border="horizontal", hide_header=True)
+
+
+def _version() -> None:
+    chrome.section("This installation")
+    facts = {
+        "gan_aug": __version__,
+        "Streamlit": st.__version__,
+        "Python": platform.python_version(),
+        "Workspace": str(workspace.home()),
+        "Runs": str(workspace.checkpoints()),
+        "Database": database_url().render_as_string(hide_password=True),
+    }
+    st.table(facts, border="horizontal", hide_header=True)
+
+
+def _models() -> None:
+    chrome.section("Models that come with it")
+    cards = sorted((workspace.checkpoints() / "pretrained").glob("*/*.md"))
+    if not cards:
+        st.caption("None in this installation. What you train yourself is under Train.")
+    for card in cards:
+        with st.expander(card.parent.name, icon=":material/badge:"):
+            st.markdown(card.read_text(encoding="utf-8"))
+
+
+def _licences() -> None:
+    chrome.section("Licences")
+    st.caption("gan_aug is free software under the Apache License 2.0.")
+    for name in ("NOTICE", "LICENSE"):
+        with st.expander(name, icon=":material/gavel:"):
+            st.code((ROOT / name).read_text(encoding="utf-8"), language=None, wrap_lines=True)
+
+
+with chrome.guard():
+    page()

@@ -1,0 +1,124 @@
+"""What frames every page: style, title, standing notice, state of the worker, and the guard that keeps tracebacks off the screen."""
+
+import contextlib
+import logging
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from gan_aug import __version__, jobs
+from gan_aug.errors import UserError
+from gan_aug.records import NOTICE
+
+_STYLE = Path(__file__).with_name("style.css")
+_ICON = Path(__file__).with_name("icon.svg")
+_log = logging.getLogger("gan_aug.pages")
+
+
+@contextlib.contextmanager
+def guard() -> Iterator[None]:
+    """Show what goes wrong in the block (or decorated function) as words: what happened, and what to do.
+
+    A :class:`UserError` brings its own two sentences. Anything else is a defect: the screen shows a short reference, and the server's log
+    has the traceback under it. Streamlit's own rerun and stop signals pass.
+    """
+    try:
+        yield
+    except UserError as error:
+        st.error(f"**{plain(error.what)}**  \n{plain(error.todo)}", icon=":material/error:")
+    except Exception:
+        reference = uuid.uuid4().hex[:6]
+        _log.exception("page failure %s", reference)
+        st.error(
+            f"**This part of the page could not be shown.**  \nReload the page. If it happens again, look for reference `{reference}` "
+            "in the terminal in which the app runs.",
+            icon=":material/error:",
+        )
+
+
+def plain(text: str) -> str:
+    """``text`` with the signs that Markdown would interpret escaped, so that names and paths show as they are."""
+    return "".join(f"\\{sign}" if sign in r"\`*_{}[]()<>#+-!|$~:" else sign for sign in text)
+
+
+def header(title: str, caption: str) -> None:
+    """Title of a page and one line that says what it is for."""
+    st.title(title, anchor=False)
+    st.caption(caption)
+
+
+def section(title: str, caption: str | None = None) -> None:
+    """Heading of a part of a page."""
+    st.subheader(title, anchor=False)
+    if caption:
+        st.caption(caption)
+
+
+def two_columns(name: str) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """A wide container and one beside it, which goes below it where the window is narrow (``st.columns`` would squeeze both)."""
+    row = st.container(horizontal=True, gap="large", key=f"row-{name}")
+    return row.container(key=f"wide-{name}"), row.container(key=f"side-{name}")
+
+
+def configure() -> None:
+    """Layout and icon; before the navigation, which would else fetch the page's icon for the browser tab from a public server."""
+    st.set_page_config(page_icon=str(_ICON), layout="wide")
+
+
+def furniture(title: str) -> None:
+    """Name of the tab, style and sidebar; called by the router before each page."""
+    st.set_page_config(page_title=f"{title} · gan_aug")
+    st.html(_STYLE)
+    with st.sidebar:
+        _worker_light()
+        st.caption(NOTICE)
+        st.caption(f"gan_aug {__version__}")
+
+
+@st.fragment(run_every=5)
+@guard()
+def _worker_light() -> None:
+    """Whether work is being done; the word says it, the icon's shape repeats it. Work that waits without a worker gets one."""
+    try:
+        jobs.reap()
+        jobs.ensure_worker()
+        states = [job.status for job in jobs.list_jobs(50)]
+    except UserError as error:
+        st.badge("Jobs not available", icon=":material/error:", color="red", help=plain(str(error)))
+        return
+    waiting = states.count("queued")
+    queue = f", {waiting} waiting" if waiting else ""
+    if "running" in states:
+        st.badge(f"Working{queue}", icon=":material/progress_activity:", color="blue")
+    elif waiting:
+        st.badge(f"{waiting} waiting", icon=":material/hourglass_empty:", color="orange")
+    else:
+        st.badge("No work running", icon=":material/check_circle:", color="gray")
+
+
+def ago(moment: str | None) -> str:
+    """How long ago an ISO 8601 moment was, as people say it."""
+    if not moment:
+        return ""
+    return "just now" if age(moment) < 10 else f"{duration(age(moment))} ago"
+
+
+def age(moment: str | None) -> float:
+    """Seconds since an ISO 8601 moment; 0 for one that was not noted."""
+    return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds() if moment else 0.0
+
+
+def duration(seconds: float) -> str:
+    """A time span in the largest sensible unit."""
+    if seconds < 90:
+        return f"{max(0, seconds):.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        hours, minutes = divmod(round(seconds / 60), 60)
+        return f"{hours} h {minutes:02d} min"
+    return f"{seconds / 86400:.0f} days"

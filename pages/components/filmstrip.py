@@ -1,0 +1,56 @@
+"""The filmstrip: generated pictures that scrub and play in the browser, without asking the server (filmstrip.js)."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from streamlit.components.v2 import component
+
+from pages.components import pictures
+
+_folder = Path(__file__).parent
+_component = component(
+    "gan_aug_filmstrip",
+    html=(_folder / "filmstrip.html").read_text(encoding="utf-8"),
+    css=(_folder / "filmstrip.css").read_text(encoding="utf-8"),
+    js=(_folder / "filmstrip.js").read_text(encoding="utf-8"),
+)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture."""
+
+    src: str  # data URI of a PNG that carries its provenance
+    name: str  # file name under which it is saved
+
+
+@dataclass(frozen=True)
+class Row:
+    """The pictures of one generator."""
+
+    label: str
+    note: str  # what else must be said under the picture
+    resolution: int  # native side [px]
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True)
+class Film:
+    """Rows of pictures of one length.
+
+    The layout ``film`` is for walks and comparisons: a stage with one picture of each row, and the strip below. ``browse`` is for
+    one row of unrelated pictures: a stage beside a wall.
+    """
+
+    view: str  # changes whenever other pictures are to be shown
+    layout: Literal["film", "browse"]
+    rows: tuple[Row, ...]
+    captions: tuple[str, ...]  # one per column, said of the picture on the stage
+    marks: tuple[str, ...]  # one per column, short, printed under the small picture; may be empty
+
+
+def show(film: Film, key: str) -> None:
+    """Put the filmstrip on the page."""
+    pictures.never_dim(key)
+    _component(key=key, data=asdict(film))

@@ -1,0 +1,109 @@
+"""Generators side by side: what was measured of each, with the floor that real images set, and never ranked across protocols."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from gan_aug.metrics.record import LOWER_IS_BETTER, METRICS, MetricRecord, comparable, differences, evaluations
+from gan_aug.records import Run
+from pages.components import chrome, generators
+
+
+def show(found: dict[str, Run]) -> None:
+    """Choose generators, and show what was measured of them."""
+    if not found:
+        generators.none_yet()
+        return
+    st.session_state.setdefault("runs", list(found)[:6])
+    names = st.multiselect("Generators", list(found), key="runs", bind="query-params", placeholder="Choose generators")
+    measured = {name: evaluations(name) for name in names}
+    groups = by_protocol([record for records in measured.values() for record in records])
+    silent = [name for name, records in measured.items() if not records]
+    for number, group in enumerate(groups, start=1):
+        _group(group, number)
+    if len(groups) > 1:
+        _refusal(groups)
+    if silent:
+        st.info(f"Not measured yet: {chrome.plain(', '.join(silent))}.", icon=":material/straighten:")
+        st.code("\n".join(f"gan-aug evaluate {name} --data {found[name].dataset}" for name in silent), language="bash")
+
+
+def by_protocol(records: Sequence[MetricRecord]) -> list[list[MetricRecord]]:
+    """Records that may be ranked against each other, put together; of one snapshot and metric only the newest."""
+    newest = {}
+    for record in records:
+        newest[record.subject, _protocol(record)] = record
+    groups: list[list[MetricRecord]] = []
+    for record in newest.values():
+        for group in groups:
+            if comparable(dataclasses.replace(group[0], metric=record.metric), record):
+                group.append(record)
+                break
+        else:
+            groups.append([record])
+    return groups
+
+
+def _protocol(record: MetricRecord) -> tuple:
+    return (
+        record.metric,
+        record.extractor,
+        record.weights_sha256,
+        record.real_set_fingerprint,
+        record.n_fake,
+        record.resize,
+        record.image_size,
+    )
+
+
+def _group(group: list[MetricRecord], number: int) -> None:
+    first = group[0]
+    chrome.section(f"Measured through {first.extractor}")
+    st.caption(
+        f"{first.n_fake} generated and {first.n_real} real images of {chrome.plain(first.dataset)}, {first.part} part, "
+        f"{first.class_name or 'all classes'}, at {first.image_size} px. Extractor weights {first.weights_sha256[:12]}."
+    )
+    st.dataframe(table(group), hide_index=True, key=f"protocol-{number}")
+    lines = ["KID and the Frechet distance: lower is closer to real. The last row is what two sets of real images score."]
+    lines += dict.fromkeys(note for record in group for note in record.notes)
+    st.caption("  \n".join(map(chrome.plain, lines)))
+
+
+def table(group: Sequence[MetricRecord]) -> pd.DataFrame:
+    """One row per snapshot and one column per metric; the floor is the last row."""
+    columns = {}
+    for metric in METRICS:
+        for record in group:
+            if record.metric == metric:  # the extractor stands above the table
+                columns[metric] = f"{record.title.partition(' (')[0]} {'↓' if metric in LOWER_IS_BETTER else '↑'}"
+    rows = []
+    for subject in dict.fromkeys(record.subject for record in group):
+        row = {"Generator": subject}
+        for record in group:
+            if record.subject == subject:
+                row[columns[record.metric]] = _value(record)
+        rows.append(row)
+    floor = {columns[record.metric]: _floor(record) for record in group}
+    return pd.DataFrame([*rows, {"Generator": "real against real (floor)", **floor}]).fillna("")
+
+
+def _value(record: MetricRecord) -> str:
+    interval = f" ({record.ci[0]:.4g} to {record.ci[1]:.4g})" if record.ci else ""
+    return f"{record.value:.4g}{interval}"
+
+
+def _floor(record: MetricRecord) -> str:
+    if record.floor_real_real is None:
+        return "too few images"
+    return f"{record.floor_real_real:.4g}" + ("" if record.floor_at_same_n else f" (n = {record.floor_n})")
+
+
+def _refusal(groups: list[list[MetricRecord]]) -> None:
+    one, other = groups[0][0], dataclasses.replace(groups[1][0], metric=groups[0][0].metric)
+    reasons = "; ".join(differences(one, other))
+    st.warning(
+        f"The tables above are not put into one ranking, because the numbers were not measured alike ({chrome.plain(reasons)}).",
+        icon=":material/difference:",
+    )

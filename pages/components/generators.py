@@ -1,0 +1,60 @@
+"""Choosing a generator: the GAN runs that have a snapshot to paint with, named so that people tell them apart."""
+
+import streamlit as st
+
+from gan_aug import catalog, runs
+from gan_aug.records import Checkpoint, Run
+from pages.components import address
+
+
+def available() -> dict[str, Run]:
+    """The GAN runs with a snapshot, by id; those of one GAN together, newest first."""
+    known = [run for run in runs.list_runs("gan") if run.spec in catalog.ENTRIES]
+    found = [run for run in known if any((runs.run_folder(run.id) / "snapshots").glob("step-*/meta.json"))]
+    order = list(catalog.ENTRIES)
+    return {run.id: run for run in sorted(found, key=lambda run: order.index(run.spec))}
+
+
+def label(run: Run) -> str:
+    """What tells a run from the others, in one line."""
+    painted = run.class_name or " and ".join(run.classes)
+    return f"{catalog.entry(run.spec).title}, {painted}, {run.dataset}, {run.config['resolution']} px ({run.id})"
+
+
+def title(run: Run, reference: str) -> str:
+    """A snapshot as it is named under its picture."""
+    return f"{catalog.entry(run.spec).title}, {reference.partition('@')[2]} thousand images"
+
+
+def short(run: Run) -> str:
+    """A run in a word or two."""
+    return f"{catalog.entry(run.spec).title} {run.id[-4:]}"
+
+
+def pick_run(found: dict[str, Run]) -> Run:
+    """A run of ``found``, held in the address."""
+    return found[
+        address.pick(st.selectbox, "Generator", list(found), key="run", what="generator", format_func=lambda name: label(found[name]))
+    ]
+
+
+def pick_checkpoint(run: Run) -> Checkpoint:
+    """A snapshot of ``run``: the best (else the newest), or one by its training length."""
+    preferred = runs.resolve(run.id)[1]
+    snapshots = {f"{checkpoint.kimg:g}": checkpoint for checkpoint in reversed(runs.list_checkpoints(run.id))}
+    best = (runs.run_folder(run.id) / "best.json").exists()
+    name = {f"{preferred.kimg:g}": "best" if best else "newest"}
+    chosen = address.pick(
+        st.selectbox, "Snapshot", [*name, *(kimg for kimg in snapshots if kimg not in name)], key="at", width=260,
+        format_func=lambda kimg: f"{kimg} thousand images" + (f" ({name[kimg]})" if kimg in name else ""),
+    )  # fmt: skip
+    return snapshots[chosen]
+
+
+def none_yet() -> None:
+    """What to say where there is no generator."""
+    st.info(
+        "There is no trained generator yet. Train one first; its pictures can be looked at from its first snapshot on.",
+        icon=":material/info:",
+    )
+    st.page_link("pages/train.py", label="Go to Train", icon=":material/arrow_forward:")

@@ -1,0 +1,109 @@
+"""A run as it trains, or as it ended: state, charts, sample grid, log, and the buttons that apply to it."""
+
+import streamlit as st
+
+from gan_aug import catalog, jobs, runs
+from gan_aug.records import Run
+from pages.components import chrome, run_charts
+from pages.components.seen_runs import SeenRun
+
+
+def live_run(seen: SeenRun) -> None:
+    """Show a run; called again and again from a fragment while it trains."""
+    run, status = seen.run, seen.status
+    _heading(seen)
+    if status.state in ("failed", "lost"):
+        st.error(chrome.plain(status.message), icon=":material/error:")
+    for flag in status.flags:
+        st.warning(chrome.plain(flag), icon=":material/monitor_heart:")
+    _progress(status)
+    charts, grid = chrome.two_columns("run")
+    with charts, chrome.guard():
+        run_charts.run_charts(run)
+    with grid:
+        _grid(run)
+    _details(run)
+
+
+def _heading(seen: SeenRun) -> None:
+    run = seen.run
+    label, icon, colour = seen.badge
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(chrome.plain(run.id), anchor=False, width="content")
+        st.badge(label, icon=icon, color=colour)
+        with st.container(horizontal=True, horizontal_alignment="right", width="stretch"):
+            _buttons(seen)
+    what = "all classes" if run.class_name is None else run.class_name
+    recipe = f"{catalog.entry(run.spec).title}, preset {run.preset or 'custom'}, seed {run.seed}"
+    st.caption(chrome.plain(f"{recipe}, trained on {run.n_images:,} images of {run.dataset} ({what}), on {run.device}."))
+
+
+def _buttons(seen: SeenRun) -> None:
+    if seen.job is not None:
+        text = "Saves a snapshot first, so that it can be resumed."
+        if st.button("Stop", key=f"stop-run-{seen.run.id}", icon=":material/stop:", disabled=seen.job.cancel_wish, help=text):
+            jobs.cancel(seen.job.id)
+            st.rerun()
+    elif seen.status.state == "running":
+        st.caption("Started from a console: stop it there with Ctrl-C.", width="content")
+    elif seen.status.state != "finished" and st.button("Resume", icon=":material/play_arrow:", type="primary"):
+        _resume(seen)
+        st.rerun()
+    if st.button("Clone", icon=":material/content_copy:", help="Start a new run from the same settings."):
+        st.session_state["clone"] = seen.run.id
+        st.query_params["view"] = "new"
+        st.rerun()
+
+
+def _resume(seen: SeenRun) -> None:
+    """Queue the job again that trained the run last; a run of a console gets a job."""
+    if seen.jobs and seen.jobs[0].status in ("lost", "cancelled", "failed"):
+        jobs.resume(seen.jobs[0].id)
+    else:
+        jobs.submit("train_gan", {"run_id": seen.run.id})
+
+
+def _progress(status: runs.RunStatus) -> None:
+    text = [f"**{status.kimg:,.1f} of {status.total_kimg:,g} thousand images**", f"{status.step:,} generator steps"]
+    if status.images_per_second:
+        text.append(f"{status.images_per_second:,.0f} images per second")
+        if status.state == "running":
+            text.append(f"{chrome.duration((status.total_kimg - status.kimg) * 1000 / status.images_per_second)} left")
+    if status.state != "running" and status.updated:
+        text.append(f"last change {chrome.ago(status.updated)}")
+    st.progress(min(1.0, status.kimg / status.total_kimg) if status.total_kimg else 0.0, text="  ·  ".join(text))
+
+
+def _grid(run: Run) -> None:
+    """The pictures of 64 fixed seeds at a step of the training; it follows the newest until the slider is moved back."""
+    files = dict(runs.grids(run.id))
+    if not files:
+        st.info("The first picture appears with the first snapshot.", icon=":material/image:")
+        return
+    kimg = {step: step * run.config["batch_size"] * run.config["d_steps"] / 1000 for step in files}
+    key, newest = f"grid-step-{run.id}", max(files)
+    chosen = st.session_state.get(key)
+    step = chosen if chosen in files and not st.session_state.get("grid-follows", True) else newest
+    st.markdown("**The same 64 seeds, as training goes on**")
+    words = f"64 generated images after {kimg[step]:.1f} thousand images"
+    st.image(str(files[step]), width="stretch", alt=words, output_format="PNG")
+    if len(files) > 1:
+        st.session_state[key] = step
+        st.select_slider(
+            "Training step", list(files), key=key, format_func=lambda step: f"{kimg[step]:.1f} thousand images",
+            label_visibility="collapsed", on_change=_follow_newest, args=(key, newest),
+        )  # fmt: skip
+    size = run.config["resolution"]
+    st.caption(f"After {kimg[step]:,.1f} thousand images. Each picture is {size} x {size} px; what is shown larger has no more detail.")
+
+
+def _follow_newest(key: str, newest: int) -> None:
+    st.session_state["grid-follows"] = st.session_state[key] == newest
+
+
+def _details(run: Run) -> None:
+    log, settings = st.columns(2, gap="large")
+    with log.expander("Log", icon=":material/notes:"):
+        st.code(runs.log_tail(run.id, lines=30) or "The log is empty.", language=None, wrap_lines=True)
+    with settings.expander("Settings", icon=":material/tune:"):
+        st.dataframe({"setting": list(run.config), "value": [str(value) for value in run.config.values()]}, hide_index=True)

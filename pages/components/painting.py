@@ -1,0 +1,89 @@
+"""Pictures of a generator for the filmstrip: painted by ONNX Runtime, kept for the next look, and carrying where they come from."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from gan_aug import files, images, sample
+from gan_aug.records import Checkpoint, Run
+from gan_aug.render import ensure_onnx, exported
+from pages.components import generators
+from pages.components.filmstrip import Frame, Row
+from pages.components.pictures import data_uri
+
+_kept = st.cache_data(max_entries=32, show_spinner=False)  # for all sessions together; an entry holds some megabytes at most
+
+
+@dataclass(frozen=True)
+class Painting:
+    """Pictures of one generator."""
+
+    images: np.ndarray  # (N, R, R, 3) uint8
+    row: Row  # the same, for the filmstrip
+    origin: dict[str, Any]  # provenance of the whole
+
+    @property
+    def digest(self) -> str:
+        """Tells these pictures from all others."""
+        return f"{self.row.frames[0].name} {files.sha256_bytes(self.images.tobytes())}"
+
+
+def prepare(checkpoints: Sequence[Checkpoint]) -> None:
+    """See to it that the snapshots can be painted from, which takes some seconds when one is looked at for the first time.
+
+    It is done here and not as a job, because a job would wait behind others, and looking at a training is what the page is for.
+    """
+    missing = [checkpoint for checkpoint in checkpoints if exported(checkpoint) is None]
+    for number, checkpoint in enumerate(missing, start=1):
+        which = f" ({number} of {len(missing)})" if len(missing) > 1 else ""
+        with st.spinner(f"Preparing {checkpoint.id} for viewing{which}. This takes some seconds, once per snapshot.", show_time=True):
+            ensure_onnx(checkpoint)
+
+
+@_kept
+def walk(run: Run, checkpoint: Checkpoint, seeds: tuple[int, ...], frames: int, class_name: str | None) -> Painting:
+    """The way from seed to seed."""
+    painted = sample.walk([checkpoint.id], list(seeds), frames, class_name)[0]
+    origin = sample.walk_provenance([checkpoint.id], list(seeds), frames, class_name)
+    return _painting(run, painted, origin, lambda n: {**origin, "frame": n}, f"walk-{'-'.join(map(str, seeds))}")
+
+
+@_kept
+def class_walk(run: Run, checkpoint: Checkpoint, seed: int, frames: int) -> Painting:
+    """One z from class to class."""
+    painted = sample.class_walk(checkpoint.id, seed, frames)
+    origin = sample.walk_provenance([checkpoint.id], [seed], frames)
+    return _painting(run, painted, origin, lambda n: {**origin, "frame": n}, f"classes-{seed}")
+
+
+@_kept
+def seeds(run: Run, checkpoint: Checkpoint, numbers: tuple[int, ...], class_name: str | None, truncation: float = 1.0) -> Painting:
+    """One picture per seed."""
+    painted, _ = sample.sample(checkpoint.id, list(numbers), class_name, truncation)
+    origins = [sample.provenance(run, checkpoint, number, class_name, truncation) for number in numbers]
+    whole = {**origins[0], "seed": list(numbers)}
+    return _painting(run, painted, whole, origins.__getitem__, f"seeds-{numbers[0]}")
+
+
+def _painting(run: Run, painted: np.ndarray, origin: dict[str, Any], origin_of: Callable[[int], dict[str, Any]], name: str) -> Painting:
+    """``origin_of(n)`` is the provenance of picture ``n``."""
+    checkpoint = origin.get("checkpoint") or origin["generators"][0]["checkpoint"]
+    frames = tuple(
+        Frame(data_uri(images.png_bytes(image, origin_of(n))), f"{checkpoint}-{name}-{n + 1:03d}.png") for n, image in enumerate(painted)
+    )
+    note = "Phantom: drawn, not skin" if run.phantom else "Synthetic"
+    row = Row(generators.title(run, checkpoint), note, painted.shape[1], frames)
+    return Painting(painted, row, origin)
+
+
+def animation(painting: Painting, suffix: str) -> bytes:
+    """The pictures as one file with provenance: ``.webp`` or ``.gif`` moves, ``.png`` is a strip."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / f"walk{suffix}"
+        sample.write_walk(painting.images, out, painting.origin)
+        return out.read_bytes()

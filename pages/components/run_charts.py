@@ -1,0 +1,79 @@
+"""The statistics of a GAN run as charts."""
+
+import streamlit as st
+
+from gan_aug import runs
+from gan_aug.records import Run
+from pages.components.live_chart import Line, Panel, live_charts
+
+# Title, how to read it, its statistics under the names they get in the legend, and the range of y where it is known.
+_PANELS = (
+    (
+        "Losses",
+        "They need not fall, since two networks pull against each other. Watch for one that runs away.",
+        {"D/loss": "discriminator", "G/loss": "generator"},
+        None,
+    ),
+    (
+        "Discriminator's ratings",
+        "Real images should be rated above generated ones, but not by ever more.",
+        {"D/real": "real", "D/fake": "generated"},
+        None,
+    ),
+    (
+        "Discriminator's accuracy",
+        "Near 0.5 it cannot tell the two apart. Near 1 it has nothing left to teach.",
+        {"D/accuracy": "accuracy"},
+        (0, 1.02),
+    ),
+    ("Distance estimate", "The critic's estimate of how far generated images are from real ones.", {"D/distance": "distance"}, None),
+    ("Penalties", "Small and steady is healthy.", {"D/penalty": "gradient penalty", "D/r1": "R1 penalty"}, None),
+    (
+        "Class accuracy",
+        "How often the discriminator names the class right.",
+        {"D/class_accuracy": "real", "G/class_accuracy": "generated"},
+        (0, 1.02),
+    ),
+    ("Speed", "Real images shown per second.", {"images_per_second": "images per second"}, None),
+)
+_NOT_CHARTED = {"step", "kimg"}
+
+
+def statistics(run_id: str) -> list[dict[str, float]]:
+    """The statistics of a run so far; only what was added since the last call is read from the disk."""
+    kept = st.session_state.get("statistics")
+    if not kept or kept["run_id"] != run_id:
+        kept = {"run_id": run_id, "offset": 0, "rows": []}
+    lines, offset = runs.read_stats(run_id, kept["offset"])
+    # A resumed run goes on from its last snapshot, so its first new line can lie before lines that were read earlier.
+    first = lines[0]["step"] if lines else float("inf")
+    rows = [row for row in kept["rows"] if row["step"] < first] + lines
+    st.session_state["statistics"] = {"run_id": run_id, "offset": offset, "rows": rows}
+    return rows
+
+
+def run_charts(run: Run) -> None:
+    """Draw the statistics of a run, or say that there are none yet."""
+    rows = statistics(run.id)
+    if rows:
+        live_charts(panels(rows), revision=run.id, key="run-charts")
+    else:
+        st.info(f"The first statistics appear after {run.config['tick_kimg']:g} thousand images.", icon=":material/hourglass_empty:")
+
+
+def panels(rows: list[dict[str, float]]) -> list[Panel]:
+    """The charts for some lines of statistics. A statistic that no chart knows gets one of its own."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    known = {name for _, _, lines, _ in _PANELS for name in lines}
+    own = tuple((name, "", {name: name}, None) for name in names if name not in known and name not in _NOT_CHARTED)
+    return [
+        Panel(title, title, note, tuple(_line(rows, name, label) for name, label in lines.items() if name in names), bounds)
+        for title, note, lines, bounds in _PANELS + own
+        if any(name in names for name in lines)
+    ]
+
+
+def _line(rows: list[dict[str, float]], name: str, label: str) -> Line:
+    """One statistic over thousand images; ticks that lack it (such as a lazy penalty) are left out, so that the line has no holes."""
+    found = [row for row in rows if name in row]
+    return Line(label, [row["kimg"] for row in found], [row[name] for row in found])

@@ -1,0 +1,101 @@
+"""The form that plans a study and has it run."""
+
+import itertools
+
+import streamlit as st
+
+from gan_aug import backbones, jobs, store, study
+from gan_aug.data.dataset import list_datasets
+from gan_aug.records import ClassifierConfig, Dataset, Run
+from pages.components import chrome, generators
+
+_PLAIN = {
+    "none": "none: real images as they are",
+    "standard": "standard: flips, turns, crops, mild colour",
+    "oversample": "oversample: rare classes drawn as often as common ones",
+    "weighted": "weighted: rare classes count more in the loss",
+}
+
+
+def show() -> None:
+    """Draw the form; plan and queue the study once it is sent."""
+    datasets = {record.name: record for record in list_datasets()}
+    if not datasets:
+        st.info("A study needs a dataset, and there is none yet.", icon=":material/info:")
+        st.page_link("pages/data.py", label="Import images or load the demo", icon=":material/arrow_forward:")
+        return
+    chrome.section(
+        "New study",
+        "One classifier is trained per scheme and seed, all on the same split and for as many steps. The plan never changes afterwards.",
+    )
+    left, right = chrome.two_columns("study")
+    with left:
+        record = datasets[st.selectbox("Dataset", list(datasets), key="study_data")]
+        schemes, base = _choose_schemes(record)
+        name = st.text_input("Name of the study", value=_free_name(record), max_chars=100)
+    with right:
+        n_seeds = int(st.number_input("Seeds per scheme", 1, 20, 3, help="Five or more tell a gain from the luck of a start."))
+        config = _choose_config(record)
+        with st.expander("Data"):
+            shares = {1.0: "all", 0.5: "1/2", 0.25: "1/4", 0.125: "1/8", 0.0625: "1/16"}
+            fraction = st.selectbox("Share of the train part", list(shares), format_func=shares.get)
+            others = [None, *(other for other in datasets if other != record.name)]
+            external = st.selectbox("External test set", others, format_func=lambda other: other or "none")
+    st.caption(f"{len(schemes)} schemes times {n_seeds} seeds: {len(schemes) * n_seeds} classifiers. They start from random numbers.")
+    if not st.button("Plan and run", type="primary", icon=":material/play_arrow:", disabled=not schemes):
+        return
+    with st.spinner("Checking that nothing has seen the test part"):
+        seeds = range(n_seeds)
+        planned = study.plan(name.strip(), record.name, schemes, seeds, config, base=base, fraction=fraction, external=external)
+    jobs.submit("study", {"name": planned.name})
+    st.query_params.from_dict({"study": planned.name, "view": "results"})
+    st.rerun()
+
+
+def _free_name(record: Dataset) -> str:
+    taken = [planned.name for planned in study.list_studies()]
+    return next(name for number in itertools.count(1) if (name := f"{record.name}-study-{number}") not in taken)
+
+
+def _choose_schemes(record: Dataset) -> tuple[list[str], str | None]:
+    """The schemes, and the one that all others are compared with."""
+    words = _PLAIN | _from_generators(record) | _from_curated_sets()
+    schemes = st.multiselect(
+        "Schemes",
+        list(words),
+        default=["none", "standard"],
+        format_func=lambda name: words.get(name, name),
+        key="study_schemes",
+        accept_new_options=True,
+        help="What the classifiers' training images are made of. Any scheme can also be typed, such as synthetic:RUN@0.5.",
+    )
+    at = schemes.index("standard") if "standard" in schemes else 0
+    return schemes, st.selectbox("Compare all with", schemes, index=at if schemes else None)
+
+
+def _choose_config(record: Dataset) -> ClassifierConfig:
+    steps = int(st.number_input("Training steps", 10, 1_000_000, 1000, step=100, help="The same for every scheme."))
+    sizes = [size for size in (64, 128, 224, 256) if size <= record.size] or [record.size]
+    size = st.selectbox("Image size [px]", sizes)
+    with st.expander("Network"):
+        backbone = st.selectbox("Backbone", list(backbones.BLOCKS))
+        batch_size = int(st.number_input("Images per step", 2, 512, 32))
+    often = max(1, min(100, steps // 4))
+    return ClassifierConfig(backbone=backbone, resolution=size, batch_size=batch_size, steps=steps, evaluate_every=often)
+
+
+def _from_generators(record: Dataset) -> dict[str, str]:
+    """The schemes with images of the generators that fit the dataset's classes."""
+    found: dict[str, Run] = {name: run for name, run in generators.available().items() if set(run.classes) <= set(record.classes)}
+    words = {}
+    for run_id, run in found.items():
+        painted = f"{generators.short(run)}, {run.class_name or ' and '.join(run.classes)}"
+        words[f"standard+synthetic:{run_id}@1.0"] = f"standard + synthetic, as many as real ({painted})"
+        words[f"synthetic:{run_id}@1.0"] = f"synthetic, as many as real ({painted})"
+        words[f"standard+balance:{run_id}"] = f"standard + synthetic until the classes are even ({painted})"
+    return words
+
+
+def _from_curated_sets() -> dict[str, str]:
+    newest = {record.name: record for record in reversed(store.curated_sets())}
+    return {f"standard+curated:{name}": f"standard + curated set {name} ({len(record.images)} images)" for name, record in newest.items()}
