@@ -11,10 +11,22 @@ from gan_aug.records import GanConfig, Run, to_dict
 
 def make_run(run_id: str = "dcgan-64-demo-all-s0-1a2b", **changes: object) -> Run:
     run = Run(
-        id=run_id, kind="gan", spec="dcgan", config=to_dict(GanConfig(total_kimg=5.0)), dataset="demo", dataset_fingerprint="d",
-        split_id="s", split_fingerprint="f", classes=("benign", "malignant"), class_name=None, n_images=3, seed=0, code_version="0", device="cpu",
+        id=run_id,
+        kind="gan",
+        spec="dcgan",
+        config=to_dict(GanConfig(total_kimg=5.0)),
+        dataset="demo",
+        dataset_fingerprint="d",
+        split_id="s",
+        split_fingerprint="f",
+        classes=("benign", "malignant"),
+        class_name=None,
+        n_images=3,
+        seed=0,
+        code_version="0",
+        device="cpu",
         created="2026-01-01T00:00:00+00:00",
-    )  # fmt: skip
+    )
     run = dataclasses.replace(run, **changes)
     runs.create_run(run, [])
     return run
