@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
     {"records", "errors", "files", "workspace", "latent", "images", "randomness"},
     {"runs", "checkpoint", "store", "migrations", "data", "catalog", "device", "backbones"},
-    {"training", "gans", "classifier", "schemes", "metrics", "stats", "render", "reviews", "training"},
+    {"gans", "classifier", "schemes", "metrics", "stats", "render", "reviews", "training"},
     {"train_gan", "train_classifier", "sample", "evaluate", "study", "report", "export"},
     {"jobs", "work", "doctor"},
     {"cli", "__main__"},
