@@ -130,12 +130,6 @@ def test_a_not_a_number_stops_the_run_and_keeps_the_last_good_snapshot(phantom, 
     runs.verify(runs.list_checkpoints(run.id)[-1])
 
 
-def test_huge_learning_rates_really_diverge(phantom):
-    run = prepare("dcgan", g_lr=1.0, d_lr=1.0, beta1=0.0, beta2=0.0, r1_gamma=1e6, total_kimg=0.8, precision="fp32")
-    with pytest.raises(Diverged):
-        train_gan.train(run.id)
-
-
 def test_weights_that_are_not_numbers_are_never_saved(phantom, monkeypatch):
     run = prepare("dcgan")
     genuine = loop.train_step

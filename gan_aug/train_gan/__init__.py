@@ -7,6 +7,5 @@ loop.py      one loop for all of them
 
 from gan_aug.train_gan.loop import train
 from gan_aug.train_gan.planning import parameter_counts, plan, prepare
-from gan_aug.training import OnTick, Tick
 
-__all__ = ["OnTick", "Tick", "parameter_counts", "plan", "prepare", "train"]
+__all__ = ["parameter_counts", "plan", "prepare", "train"]

@@ -9,6 +9,7 @@ from made_up import make_run
 from gan_aug import images
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+expect.set_options(timeout=30_000)  # milliseconds; a busy machine takes its time
 pytestmark = pytest.mark.browser
 
 RUN = "dcgan-phantom-malignant-ab12"

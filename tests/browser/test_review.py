@@ -10,6 +10,7 @@ from made_up import make_batch
 from gan_aug import store
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+expect.set_options(timeout=30_000)  # milliseconds; a busy machine takes its time
 pytestmark = pytest.mark.browser
 
 SAVED = ".review[data-waiting='0']"
@@ -118,7 +119,7 @@ def test_a_locked_database_is_told_and_waited_for(app: Any, page: Any) -> None:
     lock = sqlite3.connect(app.home / "gan_aug.db", isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
     page.keyboard.type("ax" * 4)
-    expect(page.get_by_role("alert").filter(has_text="Not saved yet: 8")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("alert").filter(has_text="Not saved yet: 8")).to_be_visible()
     assert page.evaluate(OPACITY) == 1  # Streamlit fades what waits for the server; a lesion's colour stays
     page.keyboard.type("uu")
     expect(page.locator(".count")).to_have_text("10 of 20 decided")
