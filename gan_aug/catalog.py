@@ -12,7 +12,7 @@ from gan_aug.records import GanConfig, from_dict
 PRESETS = ("small-data", "aidl21", "paper")
 
 PRESET_SUMMARIES = {
-    "small-data": "Default, for hundreds to thousands of images: DiffAugment without colour, averaged weights, lazy R1, flips and turns.",
+    "small-data": "Default, for hundreds to thousands of images: DiffAugment without colour, averaged weights, flips and turns.",
     "aidl21": "The settings of the AIDL21 student project, with its defects mended.",
     "paper": "As published, as far as the resolution allows.",
 }
@@ -109,7 +109,7 @@ ENTRIES: dict[str, Entry] = {
             aliases=("sn-gan",),
             summary="A discriminator whose layers cannot stretch distances, with the hinge loss; it wants to learn faster than G.",
             presets={
-                "small-data": {**_SMALL_DATA, "d_lr": 8e-4, "r1_gamma": 0.05},
+                "small-data": {**_SMALL_DATA, "augment": ("translation",), "g_lr": 1e-4, "d_lr": 4e-4, "beta1": 0.0, "beta2": 0.9},
                 "aidl21": {**_AIDL21, "z_dim": 256, "real_label": 0.9},
                 "paper": {**_PAPER, "architecture": "paper", "batch_size": 64},
             },

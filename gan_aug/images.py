@@ -286,13 +286,16 @@ def jpeg_bytes(array: np.ndarray, quality: int = 90) -> bytes:
 
 
 def webp_animation(frames: np.ndarray, ms: int, provenance: dict[str, Any] | None = None) -> bytes:
-    """Frames (N, R, R, 3) uint8 as an endless animated WebP file, ``ms`` milliseconds a frame."""
+    """Frames (N, R, R, 3) uint8 as an endless animated WebP file, ``ms`` milliseconds a frame.
+
+    Without loss: lossy WebP halves the resolution of colour, and colour is diagnostic.
+    """
     first, *others = [Image.fromarray(frame) for frame in frames]
     exif = Image.Exif()
     if provenance is not None:
         exif[_DESCRIPTION] = _provenance_text(provenance)
     stream = io.BytesIO()
-    first.save(stream, "WEBP", save_all=True, append_images=others, duration=ms, loop=0, quality=85, method=2, exif=exif)
+    first.save(stream, "WEBP", save_all=True, append_images=others, duration=ms, loop=0, lossless=True, quality=20, method=0, exif=exif)
     return stream.getvalue()
 
 

@@ -4,8 +4,10 @@ What follows the paper: every layer of D is divided by its largest singular valu
 other normalisation and LeakyReLU 0.1; hinge loss. Preset ``paper``: the SNDCGAN pair of the paper's table 3, Adam 2e-4 with betas
 (0.5, 0.999), one D step, batch 64.
 
-What does not: ``small-data`` uses DCGAN-sized networks, and a faster D (four times G's learning rate, Heusel et al. 2017, arXiv
-1706.08500), because with equal rates a spectrally normalised D stayed too weak to teach G within a small budget.
+What does not: ``small-data`` uses DCGAN-sized networks, Adam with betas (0, 0.9), a D that learns four times as fast as G (Heusel et al.
+2017, arXiv 1706.08500), and neither R1 nor cutout. A spectrally normalised D is held back already: on 285 melanomas at 64 px, 800 steps of
+batch 32, D's accuracy over the last half was 0.67 so, 0.56 and 0.53 with twice G's rate (betas (0, 0.9) and (0.5, 0.999)), and it stayed
+between 0.51 and 0.57 with four times G's rate, R1, translation and cutout; G's images followed it.
 
 ``aidl21``: z 256, batch 16, logistic in place of hinge loss is not kept. Mended against the original: spectral normalisation replaces
 BatchNorm instead of being stacked on it, weights are initialised before they are wrapped (afterwards the values are lost), and D returns
