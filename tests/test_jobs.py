@@ -522,6 +522,8 @@ def test_processes_are_told_where_everything_is(tmp_path: Path, monkeypatch: pyt
     told = {}
     monkeypatch.setattr(workers.subprocess, "Popen", lambda command, **options: told.update(options, command=command))
     monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("GAN_AUG_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("GAN_AUG_HOME", "here")
     monkeypatch.setenv("GAN_AUG_CHECKPOINTS", "there")
     monkeypatch.setenv("GAN_AUG_DATABASE_URL", "sqlite:///team.db")
@@ -534,7 +536,6 @@ def test_processes_are_told_where_everything_is(tmp_path: Path, monkeypatch: pyt
         "GAN_AUG_DATABASE_URL": f"sqlite:///{tmp_path}/team.db",
         "GAN_AUG_JOB_LOCKS": "7",
         "GAN_AUG_SLOTS": "cpu",
-        "GAN_AUG_AUTOSTART": "0",
     }
     assert told["env"]["PYTHONPATH"].split(os.pathsep)[0] == str(ROOT)
     assert told["command"][1:] == ["-P", "-m", "gan_aug", "run-job", "1"]
