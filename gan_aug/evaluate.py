@@ -234,7 +234,7 @@ def select_best(
     averaged = [float(np.mean(kids[max(0, place - 1) : place + 2])) for place in range(len(kids))]
     best = int(np.argmin(averaged))
     reason = (
-        f"{first.title} {averaged[best]:.5f} on val of {data}, {first.n_real} images a side, averaged over "
+        f"{first.title} {averaged[best]:.5f} through {first.extractor} on val of {data}, {first.n_real} images a side, averaged over "
         f"{', '.join(checkpoint.id.partition('@')[2] for checkpoint in checkpoints[max(0, best - 1) : best + 2])} kimg; "
         f"the lowest of {len(kids)} snapshots."
     )

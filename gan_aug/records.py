@@ -204,7 +204,7 @@ class ClassifierConfig:
     resolution: int = 64  # side of the images [px]
     batch_size: int = 32  # images per step
     steps: int = 1000  # optimiser steps
-    lr: float = 3e-4  # peak Adam learning rate
+    lr: float = 1e-3  # peak AdamW learning rate; for a start from given weights 1e-4 is usual
     weight_decay: float = 1e-4
     warmup: float = 0.05  # share of the steps over which the learning rate rises; it then falls to 0 along a cosine
     dropout: float = 0.2

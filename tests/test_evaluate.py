@@ -331,7 +331,7 @@ def test_the_best_snapshot_has_good_neighbours(phantom: str, painter) -> None:
     assert best.step == 500, "and the fifth with its neighbours"
     assert runs.resolve("made@best")[1] == checkpoints[4]
     reason = json.loads((runs.run_folder("made") / "best.json").read_text())["reason"]
-    assert "KID (random-conv:0)" in reason
+    assert "through random-conv:0" in reason
     assert "40, 50, 60 kimg" in reason
 
 

@@ -134,19 +134,20 @@ def evaluate(
         return
     if select:
         say(f"The best snapshot is {best.id}; {subject}@best now means it.")
+    first = found[0]
+    say(f"Measured through {first.extractor}: {first.n_fake:,} generated images against {first.n_real:,} real ones.\n")
     print_table(
-        ("metric", "value", "95 % interval", "two real sets", "images"),
+        ("metric", "value", "95 % interval", "two real sets"),
         (
             (
                 record.title,
                 record.value,
                 f"{record.ci[0]:.4g} to {record.ci[1]:.4g}" if record.ci else None,
                 None if record.floor_real_real is None else f"{record.floor_real_real:.4g} (n {record.floor_n:,})",
-                f"{record.n_real:,} real, {record.n_fake:,} generated",
             )
             for record in found
         ),
         empty="",
     )
-    for note in found[0].notes:
+    for note in first.notes:
         say(f"Note: {note}")

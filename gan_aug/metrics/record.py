@@ -53,10 +53,8 @@ class MetricRecord:
     def title(self) -> str:
         """The metric as it is printed. Only the Frechet distance over the canonical Inception weights is called FID."""
         if self.metric == "frechet":
-            canonical = self.weights_sha256 == INCEPTION_SHA256
-            return "FID" if canonical else f"Frechet distance ({self.extractor})"
-        name = {"kid": "KID"}.get(self.metric, self.metric.capitalize())
-        return f"{name} ({self.extractor})"
+            return "FID" if self.weights_sha256 == INCEPTION_SHA256 else "Frechet distance"
+        return {"kid": "KID"}.get(self.metric, self.metric.capitalize())
 
     @property
     def rank_deficient(self) -> bool:

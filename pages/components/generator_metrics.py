@@ -77,7 +77,7 @@ def table(group: Sequence[MetricRecord]) -> pd.DataFrame:
     for metric in METRICS:
         for record in group:
             if record.metric == metric:  # the extractor stands above the table
-                columns[metric] = f"{record.title.partition(' (')[0]} {'↓' if metric in LOWER_IS_BETTER else '↑'}"
+                columns[metric] = f"{record.title} {'↓' if metric in LOWER_IS_BETTER else '↑'}"
     rows = []
     for subject in dict.fromkeys(record.subject for record in group):
         row = {"Generator": subject}

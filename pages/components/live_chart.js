@@ -42,7 +42,7 @@ function traces(panel, weight) {
   ]);
 }
 
-function layout(panel, revision) {
+function layout(panel, revision, family) {
   const axis = { zeroline: false, gridcolor: "rgba(128,128,128,0.22)", linecolor: "rgba(128,128,128,0.5)", automargin: true };
   return {
     uirevision: revision,
@@ -50,7 +50,7 @@ function layout(panel, revision) {
     margin: { l: 44, r: 10, t: 6, b: 36 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: "inherit", size: 11 },
+    font: { family, size: 11 },
     hovermode: "x unified",
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", itemclick: "toggle" },
     xaxis: { ...axis, title: { text: panel.x_title, standoff: 6, font: { size: 11 } } },
@@ -95,8 +95,9 @@ function draw(root) {
   loadPlotly(url).then(
     (Plotly) => {
       message.textContent = "";
+      const family = getComputedStyle(root).fontFamily; // Plotly does not know "inherit"
       for (const panel of panels) {
-        Plotly.react(plotOf(root, panel), traces(panel, weight), layout(panel, revision), { displayModeBar: false, responsive: true });
+        Plotly.react(plotOf(root, panel), traces(panel, weight), layout(panel, revision, family), { displayModeBar: false, responsive: true });
       }
     },
     (error) => {

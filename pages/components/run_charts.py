@@ -34,6 +34,7 @@ _PANELS = (
         {"D/class_accuracy": "real", "G/class_accuracy": "generated"},
         (0, 1.02),
     ),
+    ("Class loss", "How far generated images are from looking like the class they were asked for.", {"G/class_loss": "generated"}, None),
     ("Speed", "Real images shown per second.", {"images_per_second": "images per second"}, None),
 )
 _NOT_CHARTED = {"step", "kimg"}
