@@ -366,6 +366,23 @@ def test_ctrl_c_leaves_a_snapshot_and_resume_goes_on(phantom: str, gan_aug, gan_
     assert stopped.state == "stopped" and runs.list_checkpoints(run_id)[-1].step == stopped.step
 
 
+def test_a_classifier_can_be_stopped_before_it_was_ever_measured(phantom: str, gan_aug_json) -> None:
+    command = [sys.executable, "-m", "gan_aug", "classify", "--data", phantom, "--scheme", "none", "--steps", "4000"]
+    small = ["--set", "batch_size=2", "--set", "evaluate_every=4000"]
+    process = subprocess.Popen(
+        [*command, *small], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    run_id = process.stdout.readline().strip()
+    log = runs.run_folder(run_id) / "log.txt"
+    while not log.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, err
+    assert err.splitlines()[-1].endswith(f"Go on with: gan-aug classify --resume {run_id}")
+    assert runs.list_checkpoints(run_id)[-1].step == runs.status(run_id).step
+
+
 def test_resume(phantom: str, gan_aug_json) -> None:
     from gan_aug import train_gan
 

@@ -1,7 +1,6 @@
 """Verbs about GANs: train them, list them, paint images, walk through latent space."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,16 +9,13 @@ import typer
 from gan_aug.cli.options import ClassName, Device, Json, Reference, Resume, Seeds, Settings, Split, check_resume
 from gan_aug.cli.output import (
     EXIT_DONE,
-    EXIT_STOPPED,
-    STOPPING,
     UsageError,
     print_facts,
     print_json,
     progress,
-    remark,
     say,
-    stop_wish,
 )
+from gan_aug.cli.training import train_here
 
 app = typer.Typer()
 
@@ -64,7 +60,7 @@ def train(
     values |= {key: value for key, value in (("resolution", size), ("total_kimg", kimg), ("batch_size", batch)) if value is not None}
     if resume is not None:
         run_id = check_resume(context, resume, "gan")
-        return _train(lambda: run_id, f"train --resume {resume}", json)
+        return train_here("gan", lambda: run_id, f"train --resume {resume}", json)
     if gan is None or data is None:
         raise UsageError("Missing GAN or '--data'.")
     catalog.gan_config(gan, preset, **values)  # a mistake shows before torch is loaded, which takes seconds
@@ -75,38 +71,7 @@ def train(
     if dry_run:
         _show_plan(*train_gan.plan(gan, data, **options), json)
         return EXIT_DONE
-    return _train(lambda: train_gan.prepare(gan, data, **options).id, f"train {gan} --data {data}", json)
-
-
-def _train(prepare: Callable[[], str], what: str, as_json: bool) -> int:
-    """Train the run whose id ``prepare`` returns, in a slot of this machine, and show its progress."""
-    from gan_aug import jobs, runs, train_gan
-
-    with jobs.slot(f"gan-aug {what}"):  # held before anything looks for a device, because it decides which GPU is seen
-        run = runs.load_run(prepare())
-        if not as_json:
-            say(run.id)
-        with progress(run.spec) as report, stop_wish(STOPPING) as wished:
-            checkpoint = train_gan.train(
-                run.id, on_tick=lambda tick: report(tick["kimg"] / tick["total_kimg"], _tick_text(tick)), should_stop=wished
-            )
-    status = runs.status(run.id)
-    if as_json:
-        print_json({"run": run, "checkpoint": checkpoint, "status": status})
-    if status.state == "stopped":
-        remark(f"Stopped after {status.kimg:g} of {status.total_kimg:g} thousand images. Go on with: gan-aug train --resume {run.id}")
-        return EXIT_STOPPED
-    remark(f"Finished. See pictures with: gan-aug sample {run.id} --seeds 0-63 --out FOLDER")
-    return EXIT_DONE
-
-
-def _tick_text(tick: dict[str, Any]) -> str:
-    """What a tick says, on one line."""
-    minutes, seconds = divmod(int(tick["seconds_left"]), 60)
-    losses = ", ".join(f"{name} {tick[name]:.2f}" for name in ("D/loss", "G/loss") if name in tick)
-    return (
-        f"{tick['kimg']:g} of {tick['total_kimg']:g} kimg, {tick['images_per_second']:.0f} images/s, {minutes}:{seconds:02d} left; {losses}"
-    )
+    return train_here("gan", lambda: train_gan.prepare(gan, data, **options).id, f"train {gan} --data {data}", json)
 
 
 def _show_plan(run: Any, rows: Any, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json as json_format
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +21,7 @@ from gan_aug.cli.output import (
     say,
     stop_wish,
 )
+from gan_aug.cli.training import train_here
 from gan_aug.records import ClassifierConfig
 
 app = typer.Typer()
@@ -78,7 +78,7 @@ def classify(
 
     if resume is not None:
         run_id = check_resume(context, resume, "classifier")
-        return _train(lambda: run_id, f"classify --resume {resume}", json)
+        return train_here("classifier", lambda: run_id, f"classify --resume {resume}", json)
     if data is None or scheme is None:
         raise UsageError("Missing option '--data' or '--scheme'.")
     config = _config(backbone, steps, size, settings)
@@ -89,36 +89,7 @@ def classify(
 
         return train_classifier.prepare(data, scheme, config, seed, split, device_name=device).id
 
-    return _train(prepare, f"classify --data {data} --scheme {scheme}", json)
-
-
-def _train(prepare: Callable[[], str], what: str, as_json: bool) -> int:
-    """Train the classifier whose id ``prepare`` returns, in a slot of this machine, and show its progress."""
-    from gan_aug import jobs, runs
-
-    with jobs.slot(f"gan-aug {what}"):  # held before anything looks for a device, because it decides which GPU is seen
-        from gan_aug import train_classifier
-
-        run = runs.load_run(prepare())
-        if not as_json:
-            say(run.id)
-        with progress(run.spec) as report, stop_wish(STOPPING) as wished:
-            best = train_classifier.train(
-                run.id, on_tick=lambda tick: report(tick["step"] / tick["total_steps"], _tick_text(tick)), should_stop=wished
-            )
-    status = runs.status(run.id)
-    if as_json:
-        print_json({"run": run, "checkpoint": best, "status": status})
-    remark(f"Best AUC on val: {best.metrics['val/auc']:.3f}, at step {best.step}.")
-    if status.state == "stopped":
-        remark(f"Stopped. Go on with: gan-aug classify --resume {run.id}")
-        return EXIT_STOPPED
-    return EXIT_DONE
-
-
-def _tick_text(tick: dict[str, Any]) -> str:
-    auc = f", AUC on val {tick['val/auc']:.3f}" if "val/auc" in tick else ""
-    return f"step {tick['step']:,} of {tick['total_steps']:,}{auc}"
+    return train_here("classifier", prepare, f"classify --data {data} --scheme {scheme}", json)
 
 
 @study_app.command(
