@@ -19,6 +19,7 @@ from gan_aug import files, runs
 from gan_aug.errors import CorruptFile, InvalidValue, UserError
 from gan_aug.images import to_uint8
 from gan_aug.records import Checkpoint, Run
+from gan_aug.workspace import processors
 
 ONNX_NAME = "generator.onnx"
 RECORD_NAME = "generator.json"
@@ -116,7 +117,7 @@ class Renderer:
             (image,) = self._session.run(["image"], {name: values[row : row + 1] for name, values in feeds.items()})
             images[row] = to_uint8(image[0].transpose(1, 2, 0))
 
-        with ThreadPoolExecutor(max(1, min(len(z), len(os.sched_getaffinity(0)), _MAX_THREADS))) as pool:
+        with ThreadPoolExecutor(max(1, min(len(z), processors(), _MAX_THREADS))) as pool:
             list(pool.map(paint, range(len(z))))  # the list raises what a thread raised
         return images
 

@@ -48,3 +48,8 @@ def check_name(name: str, what: str = "name") -> str:
             "Use 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or a digit.",
         )
     return name
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -17,6 +17,7 @@ import pytest
 from gan_aug import doctor, files, jobs, store, work
 from gan_aug.errors import InvalidValue, NotFound, UnknownKey, UserError
 from gan_aug.jobs import kinds, queue, run, slots, workers
+from gan_aug.workspace import processors
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -438,9 +439,11 @@ def test_waiting_for_a_slot_ends_when_it_is_free() -> None:
 def test_work_in_a_slot_sees_its_gpu_alone_and_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GAN_AUG_SLOTS", "gpu0,gpu1")
     first = slots.take_lock(slots.Slot("gpu0", "0").lock, "somebody")
+    monkeypatch.delenv("OMP_NUM_THREADS")
     with jobs.slot("second"):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
-    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+        assert int(os.environ["OMP_NUM_THREADS"]) == max(1, processors() - 1)
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ and "OMP_NUM_THREADS" not in os.environ
     slots.release_lock(first)
 
 

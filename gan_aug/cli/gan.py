@@ -66,12 +66,18 @@ def train(
     catalog.gan_config(gan, preset, **values)  # a mistake shows before torch is loaded, which takes seconds
     options: dict[str, Any] = {"class_name": class_name, "preset": preset, "settings": values, "seed": seed, "split_id": split}
     options["device_name"] = device
-    from gan_aug import train_gan
-
     if dry_run:
+        from gan_aug import train_gan
+
         _show_plan(*train_gan.plan(gan, data, **options), json)
         return EXIT_DONE
-    return train_here("gan", lambda: train_gan.prepare(gan, data, **options).id, f"train {gan} --data {data}", json)
+
+    def prepare() -> str:
+        from gan_aug import train_gan
+
+        return train_gan.prepare(gan, data, **options).id
+
+    return train_here("gan", prepare, f"train {gan} --data {data}", json)
 
 
 def _show_plan(run: Any, rows: Any, as_json: bool) -> None:

@@ -7,7 +7,6 @@ done.
 
 import dataclasses
 import multiprocessing
-import os
 import re
 import signal
 from collections import Counter, deque
@@ -26,6 +25,7 @@ from gan_aug.data.layouts import Record
 from gan_aug.errors import InvalidValue, UserError
 from gan_aug.images import ImageRejected, Picture, read_picture
 from gan_aug.records import Dataset, ImportReport
+from gan_aug.workspace import processors
 
 LABELS = ("binary", "diagnosis")
 VERSION = 1  # of decoding, cropping and scaling; part of the fingerprint
@@ -280,8 +280,7 @@ def map_in_order(
     ImportStopped
         When ``should_stop`` says so.
     """
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(workers or processors, -(-len(tasks) // _CHUNK))
+    workers = min(workers or processors(), -(-len(tasks) // _CHUNK))
     if workers == 1 or len(tasks) < _POOL_FROM:
         for task in tasks:
             _check_wish(should_stop)

@@ -22,7 +22,6 @@ from gan_aug.store import DatabaseUnavailable, now
 
 BEAT_SECONDS = 5.0  # between two writes of progress
 ASK_SECONDS = 1.0  # between two looks for a wish to stop
-NICENESS = 10  # of a background job on the CPU: pages stay quick beside it
 
 
 class Stopped(Exception):
@@ -107,8 +106,6 @@ def _claimed(job_id: str) -> Iterator[None]:
     if inherited is not None:
         for descriptor in inherited.split(","):
             adopt_lock(int(descriptor))
-        if os.environ.get("CUDA_VISIBLE_DEVICES", "") == "":
-            os.nice(NICENESS)
         yield
         return
     job = queue.get(job_id)
