@@ -1,0 +1,160 @@
+"""Do the small-data presets beat ``aidl21`` and ``paper`` on a few thousand images, at equal kimg?
+
+    python benchmarks/small_data.py run --data NAME --extractor EXTRACTOR [--gans dcgan,sngan] [--recipes small-data,aidl21,paper]
+                                        [--seeds 0] [--kimg 100] [--minutes 30]
+    python benchmarks/small_data.py table
+
+A cell is one GAN, recipe and seed on one dataset, all classes together. ``run`` works through the cells for so many minutes and then stops;
+called again, it goes on where it was. Each finished cell appends a row to results/small_data.jsonl, whence ``table`` prints. A recipe is a
+preset, or a preset and settings that differ from it: ``small-data+r1_gamma=0,augment=translation``. Arithmetic (bf16 where the processor
+has it, channels_last) is the same for all recipes, so that they differ in method and not in speed.
+
+Measured on val, which chooses between recipes: KID with its interval and the floor of two real sets, Frechet distance, precision, recall,
+density, coverage, all through one extractor. ``--part test`` measures a finished cell on images that chose nothing.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that no installation is needed
+
+from gan_aug import catalog, evaluate, files, runs, train_gan, workspace
+from gan_aug.data.dataset import open_dataset
+from gan_aug.data.split import load_split
+from gan_aug.errors import UserError
+from gan_aug.records import GanConfig, parse_settings
+
+RESULTS = Path(__file__).parent / "results" / "small_data.jsonl"
+ARITHMETIC = {"precision": "auto", "channels_last": True}
+CELL = ("data", "split", "gan", "recipe", "seed", "kimg")
+
+Row = dict[str, Any]
+
+
+def rows() -> list[Row]:
+    """All results so far."""
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+
+
+def settings_of(recipe: str, kimg: float) -> tuple[str, dict[str, Any]]:
+    """Preset of a recipe, and the settings that replace some of the preset's. Commas inside a list are written ``/``."""
+    preset, _, changes = recipe.partition("+")
+    changed = parse_settings(GanConfig, [change.replace("/", ",") for change in changes.split(",") if change])
+    return preset, {**changed, **ARITHMETIC, "total_kimg": kimg, "tick_kimg": kimg / 40, "snapshot_kimg": kimg / 5}
+
+
+def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
+    """Train and measure a cell; None if time was up before the training had ended."""
+    notes = workspace.home() / "small_data" / ("-".join(str(cell[key]) for key in CELL).replace("/", ".") + ".json")
+    if notes.exists():
+        run = runs.load_run(files.read_json(notes)["run"])
+    else:
+        preset, settings = settings_of(cell["recipe"], cell["kimg"])
+        run = train_gan.prepare(cell["gan"], cell["data"], preset=preset, settings=settings, seed=cell["seed"], device_name="auto")
+        files.write_json(notes, {"run": run.id})
+    train_gan.train(run.id, should_stop=lambda: time.monotonic() > until)
+    if runs.status(run.id).state != "finished":
+        return None
+    stats = runs.read_stats(run.id)[0]
+    measured = evaluate.evaluate(run.id, cell["data"], part, extractor)
+    kid = measured[0]
+    accuracy = [line["D/accuracy"] for line in stats[len(stats) // 2 :] if "D/accuracy" in line]
+    return {
+        **cell,
+        "part": part,
+        "run": run.id,
+        "extractor": kid.extractor,
+        "weights_sha256": kid.weights_sha256[:16],
+        "n": kid.n_fake,
+        **{record.metric: record.value for record in measured},
+        "kid_ci": kid.ci,
+        "floor": {record.metric: record.floor_real_real for record in measured},
+        "floor_n": kid.floor_n,
+        "d_accuracy": round(float(np.mean(accuracy)), 4) if accuracy else None,
+        "images_per_second": round(float(np.median([line["images_per_second"] for line in stats])), 1),
+        "device": run.device,
+        "config": {key: value for key, value in run.config.items() if key not in ("tick_kimg", "snapshot_kimg")},
+        "code_version": run.code_version,
+        "created": runs.now(),
+    }
+
+
+def run_cells(options: argparse.Namespace) -> None:
+    """Work through the cells that have no row yet, seed by seed, until the minutes are over."""
+    until = time.monotonic() + options.minutes * 60
+    open_dataset(options.data)
+    split = load_split(options.data)
+    done = {tuple(row[key] for key in (*CELL, "part")) for row in rows()}
+    for seed in (int(text) for text in options.seeds.split(",")):
+        for recipe in options.recipes.split(";" if ";" in options.recipes or "+" in options.recipes else ","):
+            for name in options.gans.split(","):
+                cell = dict(zip(CELL, (options.data, split.id, catalog.entry(name).name, recipe, seed, options.kimg), strict=True))
+                if recipe.partition("+")[0] not in catalog.entry(name).presets or (*cell.values(), options.part) in done:
+                    continue
+                print(f"{time.strftime('%H:%M:%S')}  {' '.join(str(value) for value in cell.values())}", flush=True)
+                row = run_cell(cell, options.extractor, options.part, until)
+                if row is None:
+                    print("Time is up; the same command goes on.")
+                    return
+                RESULTS.parent.mkdir(exist_ok=True)
+                with RESULTS.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+                print(f"  KID {row['kid']:.4f}, recall {row['recall']:.2f}, {row['images_per_second']:.0f} images/s", flush=True)
+
+
+def print_table() -> None:
+    """One line a cell, best KID first within a dataset, GAN, part and extractor: only those can be ranked."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows():
+        groups.setdefault((row["data"], row["gan"], row["kimg"], row["part"], row["weights_sha256"], row["n"]), []).append(row)
+    for (data, gan, kimg, part, digest, n), members in sorted(groups.items()):
+        floor = members[0]["floor"]
+        print(f"\n{gan}, {kimg:g} kimg on {data}; {n} images a side of {part}, {members[0]['extractor']} ({digest[:8]})")
+        print(f"{'KID':>8}  {'95 % interval':>18}  {'Frechet':>8}  prec.  recall  density  cover.  D acc.  images/s  seed  recipe")
+        for row in sorted(members, key=lambda row: row["kid"]):
+            interval = f"{row['kid_ci'][0]:.4f} to {row['kid_ci'][1]:.4f}"
+            accuracy = "-" if row["d_accuracy"] is None else f"{row['d_accuracy']:.2f}"
+            print(f"{_metrics(row, interval)}  {accuracy:>6}  {row['images_per_second']:8.0f}  {row['seed']:4d}  {row['recipe']}")
+        print(f"{_metrics(floor, '')}  {'':24}two sets of {members[0]['floor_n']} real images")
+
+
+def _metrics(values: Row, interval: str) -> str:
+    return (
+        f"{values['kid']:8.4f}  {interval:>18}  {values['frechet']:8.2f}  {values['precision']:5.2f}  {values['recall']:6.2f}  "
+        f"{values['density']:7.2f}  {values['coverage']:6.2f}"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("table", help="print the stored results")
+    run = verbs.add_parser("run", help="train and measure cells", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    run.add_argument("--data", required=True, help="a dataset of the workspace, with its split")
+    run.add_argument("--extractor", required=True, help="what all cells are measured through, such as derm")
+    run.add_argument("--gans", default="dcgan,sngan")
+    run.add_argument("--recipes", default="small-data,aidl21,paper", help="with ';' between them where one has settings")
+    run.add_argument("--seeds", default="0")
+    run.add_argument("--kimg", type=float, default=100.0, help="thousands of real images shown")
+    run.add_argument("--minutes", type=float, default=30.0, help="after which no step is begun")
+    run.add_argument("--part", default="val", choices=("val", "test"))
+    options = parser.parse_args()
+    try:
+        if options.verb == "run":
+            run_cells(options)
+        else:
+            print_table()
+    except UserError as error:
+        print(f"{error.what}\n{error.todo}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
