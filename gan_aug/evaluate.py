@@ -6,12 +6,11 @@ patients: what the measure says where nothing is generated.
 """
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gan_aug import catalog, images, randomness, runs, workspace
+from gan_aug import randomness, runs
 from gan_aug.data import training_list
 from gan_aug.data.dataset import ImageSet, folder_of, open_dataset
 from gan_aug.data.split import load_split
@@ -23,14 +22,10 @@ from gan_aug.metrics.kid import kid, kid_interval
 from gan_aug.metrics.prdc import prdc
 from gan_aug.metrics.record import MetricRecord
 from gan_aug.records import PARTS, Checkpoint, Run, Split
-from gan_aug.sample import sample
-
-CODECS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".bmp": "bmp", ".tif": "tiff", ".tiff": "tiff"}
+from gan_aug.subjects import Generator, open_subject
 
 NEIGHBOURS = 5  # k of precision, recall, density and coverage
 FEWEST = NEIGHBOURS + 2  # images that a set needs for them
-
-_SEEDS_PER_DRAW = 1_000_000  # apart, so that another evaluation seed means other synthetic images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,76 +41,6 @@ class _Real:
     @property
     def floor_n(self) -> int:
         return len(self.others)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Generator:
-    """A snapshot of a GAN."""
-
-    run: Run
-    checkpoint: Checkpoint
-    codec = "none"  # its images were never stored
-
-    @property
-    def name(self) -> str:
-        return self.checkpoint.id
-
-    @property
-    def file(self) -> Path:
-        """Where its numbers are kept."""
-        return record.evaluations_file(self.run.id)
-
-    def size(self, image_set: ImageSet) -> int:
-        return int(self.run.config["resolution"])
-
-    def pictures(self, real: _Real, size: int, class_name: str | None, seed: int) -> np.ndarray:
-        """As many images as real ones; of a conditional GAN, and no class named, as many of each class as among the real ones."""
-        seeds = np.arange(real.n) + seed * _SEEDS_PER_DRAW
-        conditional = catalog.entry(self.run.spec).conditional
-        wanted = real.labels[: real.n] if conditional and class_name is None else np.full(real.n, class_name, object)
-        painted = np.empty((real.n, size, size, 3), np.uint8)
-        for name in dict.fromkeys(wanted):
-            painted[wanted == name] = sample(self.name, seeds[wanted == name].tolist(), name)[0]
-        return painted
-
-
-@dataclasses.dataclass(frozen=True)
-class _Folder:
-    """A folder of pictures from anywhere."""
-
-    path: Path
-    files: tuple[Path, ...]
-
-    @property
-    def name(self) -> str:
-        return str(self.path)
-
-    @property
-    def file(self) -> Path:
-        """Where its numbers are kept."""
-        return workspace.home() / "evaluations.jsonl"
-
-    @property
-    def codec(self) -> str:
-        return "+".join(sorted({CODECS[file.suffix.lower()] for file in self.files}))
-
-    def size(self, image_set: ImageSet) -> int:
-        """Nothing is enlarged: the size of the pictures, or that of the dataset where they are larger."""
-        first = images.read_picture(self.files[0], image_set.record.size)
-        return min(image_set.record.size, first.width, first.height)
-
-    def pictures(self, real: _Real, size: int, class_name: str | None, seed: int) -> np.ndarray:
-        """As many of the pictures as there are real images."""
-        out = np.empty((real.n, size, size, 3), np.uint8)
-        for place, number in enumerate(randomness.order(seed, 0, len(self.files))[: real.n]):
-            picture = images.read_picture(self.files[number], size)
-            if min(picture.width, picture.height) < size:
-                raise InvalidValue(
-                    f"{self.files[number].name} is {picture.width} x {picture.height} px, smaller than {self.files[0].name}.",
-                    "Put pictures of one size into the folder.",
-                )
-            out[place] = picture.pixels
-        return out
 
 
 def evaluate(
@@ -164,8 +89,8 @@ def evaluate(
         raise InvalidValue(f"There is no part {part!r}.", f"Choose one of {', '.join(PARTS)}.")
     if not 0 <= seed < 1_000_000:
         raise InvalidValue(f"Seed {seed} is out of range.", "Use a whole number from 0 to 999999.")
-    source = _open_subject(subject)
-    run = source.run if isinstance(source, _Generator) else None
+    source = open_subject(subject)
+    run = source.run if isinstance(source, Generator) else None
     image_set = open_dataset(data)
     split = load_split(data, split_id or (run.split_id if run and run.dataset == data else None))
     class_name = class_name or (run.class_name if run else None)
@@ -178,7 +103,7 @@ def evaluate(
     size = source.size(image_set)
     limit = n if run else min(n, len(source.files))
     real = _draw_real(image_set, split, part, class_name, size, limit, seed)
-    fake = source.pictures(real, size, class_name, seed)
+    fake = source.pictures(real.labels[: real.n], size, class_name, seed)
     numbers = _measure(cached_features(eyes, real.pictures, on_progress), cached_features(eyes, fake, on_progress), real, seed)
     protocol = {
         "subject": source.name,
@@ -240,20 +165,6 @@ def select_best(
     )
     runs.choose_best(run_id, checkpoints[best].step, reason)
     return checkpoints[best]
-
-
-def _open_subject(subject: str) -> _Generator | _Folder:
-    """What is to be measured: a folder of pictures where there is one of that name, else a snapshot of a run."""
-    folder = Path(subject)
-    if folder.is_dir() and not (folder / "run.json").exists():  # a run's own folder holds pictures too, but they are grids
-        files = tuple(sorted(path for path in folder.rglob("*") if path.suffix.lower() in CODECS and path.is_file()))
-        if not files:
-            raise NotFound(f"Folder {folder} holds no pictures.", f"Give a folder with files of type {', '.join(CODECS)}.")
-        return _Folder(folder.resolve(), files)
-    run, checkpoint = runs.resolve(subject)
-    if run.kind != "gan":
-        raise InvalidValue(f"Run {run.id} is a {run.kind} and makes no images.", "See the GANs with: gan-aug runs --kind gan")
-    return _Generator(run, checkpoint)
 
 
 def _refuse_leaks(run: Run | None, eyes: Extractor, image_set: ImageSet, split: Split) -> None:

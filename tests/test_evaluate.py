@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from tiny_gans import make_gan
 
-from gan_aug import catalog, classifier, evaluate, runs
+from gan_aug import catalog, classifier, evaluate, runs, subjects
 from gan_aug.checkpoint import Snapshot, save_snapshot
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
@@ -76,7 +76,7 @@ def painter(monkeypatch: pytest.MonkeyPatch) -> Callable[[Painter], list]:
             calls.append((reference, seeds, class_name))
             return paint(reference, seeds, class_name), []
 
-        monkeypatch.setattr(evaluate, "sample", sample)
+        monkeypatch.setattr(subjects, "sample", sample)
         return calls
 
     return install

@@ -1,0 +1,137 @@
+"""What is measured: a snapshot of a GAN, or a folder of pictures from anywhere. Both give images by the same calls."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from gan_aug import catalog, images, randomness, runs, workspace
+from gan_aug.data.dataset import ImageSet
+from gan_aug.errors import InvalidValue, NotFound
+from gan_aug.metrics import record
+from gan_aug.records import Checkpoint, Run
+from gan_aug.sample import sample
+
+CODECS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".bmp": "bmp", ".tif": "tiff", ".tiff": "tiff"}
+
+_SEEDS_PER_DRAW = 1_000_000  # apart, so that another evaluation seed means other synthetic images
+
+
+@dataclasses.dataclass(frozen=True)
+class Generator:
+    """A snapshot of a GAN."""
+
+    run: Run
+    checkpoint: Checkpoint
+    codec = "none"  # its images were never stored
+
+    @property
+    def name(self) -> str:
+        return self.checkpoint.id
+
+    @property
+    def folder(self) -> Path:
+        """Where its numbers are kept."""
+        return runs.run_folder(self.run.id)
+
+    @property
+    def file(self) -> Path:
+        """Its measurements."""
+        return record.evaluations_file(self.run.id)
+
+    @property
+    def conditional(self) -> bool:
+        return catalog.entry(self.run.spec).conditional
+
+    def size(self, image_set: ImageSet) -> int:
+        return int(self.run.config["resolution"])
+
+    def seeds(self, n: int, seed: int) -> np.ndarray:
+        """Its own seeds of ``n`` images, which belong to the seed of the measurement."""
+        return np.arange(n) + seed * _SEEDS_PER_DRAW
+
+    def names(self, n: int, seed: int) -> list[str]:
+        """What to call each of ``n`` images."""
+        return [f"seed {number}" for number in self.seeds(n, seed)]
+
+    def pictures(self, labels: np.ndarray, size: int, class_name: str | None, seed: int) -> np.ndarray:
+        """As many images as ``labels``; of a conditional GAN, and no class named, one of each label."""
+        n = len(labels)
+        seeds = self.seeds(n, seed)
+        wanted = labels if self.conditional and class_name is None else np.full(n, class_name, object)
+        painted = np.empty((n, size, size, 3), np.uint8)
+        for name in dict.fromkeys(wanted):
+            painted[wanted == name] = sample(self.name, seeds[wanted == name].tolist(), name)[0]
+        return painted
+
+
+@dataclasses.dataclass(frozen=True)
+class Folder:
+    """A folder of pictures from anywhere."""
+
+    path: Path
+    files: tuple[Path, ...]
+    conditional = False
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    @property
+    def folder(self) -> Path:
+        """Where its numbers are kept."""
+        return workspace.home()
+
+    @property
+    def file(self) -> Path:
+        """Its measurements."""
+        return workspace.home() / "evaluations.jsonl"
+
+    @property
+    def codec(self) -> str:
+        return "+".join(sorted({CODECS[file.suffix.lower()] for file in self.files}))
+
+    def size(self, image_set: ImageSet) -> int:
+        """Nothing is enlarged: the size of the pictures, or that of the dataset where they are larger."""
+        first = images.read_picture(self.files[0], image_set.record.size)
+        return min(image_set.record.size, first.width, first.height)
+
+    def _chosen(self, n: int, seed: int) -> list[Path]:
+        return [self.files[number] for number in randomness.order(seed, 0, len(self.files))[:n]]
+
+    def names(self, n: int, seed: int) -> list[str]:
+        """What to call each of ``n`` pictures."""
+        return [str(file.relative_to(self.path)) for file in self._chosen(n, seed)]
+
+    def pictures(self, labels: np.ndarray, size: int, class_name: str | None, seed: int) -> np.ndarray:
+        """As many of the pictures as ``labels``, whatever these say."""
+        out = np.empty((len(labels), size, size, 3), np.uint8)
+        for place, file in enumerate(self._chosen(len(labels), seed)):
+            picture = images.read_picture(file, size)
+            if min(picture.width, picture.height) < size:
+                raise InvalidValue(
+                    f"{file.name} is {picture.width} x {picture.height} px, smaller than {self.files[0].name}.",
+                    "Put pictures of one size into the folder.",
+                )
+            out[place] = picture.pixels
+        return out
+
+
+def open_subject(subject: str) -> Generator | Folder:
+    """What is to be measured: a folder of pictures where there is one of that name, else a snapshot of a run.
+
+    Raises
+    ------
+    NotFound, InvalidValue
+        If there is neither, the folder holds no pictures, or the run is not a GAN's.
+    """
+    folder = Path(subject)
+    if folder.is_dir() and not (folder / "run.json").exists():  # a run's own folder holds pictures too, but they are grids
+        found = tuple(sorted(path for path in folder.rglob("*") if path.suffix.lower() in CODECS and path.is_file()))
+        if not found:
+            raise NotFound(f"Folder {folder} holds no pictures.", f"Give a folder with files of type {', '.join(CODECS)}.")
+        return Folder(folder.resolve(), found)
+    run, checkpoint = runs.resolve(subject)
+    if run.kind != "gan":
+        raise InvalidValue(f"Run {run.id} is a {run.kind} and makes no images.", "See the GANs with: gan-aug runs --kind gan")
+    return Generator(run, checkpoint)
