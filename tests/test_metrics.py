@@ -1,5 +1,6 @@
 """Metrics between sets of features against known answers and independent computations, their protocol records, and the extractors."""
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -49,6 +50,16 @@ def test_kid_agrees_with_its_definition(n: int, m: int, d: int) -> None:
     assert kid(x, y) == pytest.approx(direct_kid(x, y), abs=1e-12)
 
 
+@pytest.mark.parametrize(("n", "d"), [(60, 128), (400, 64)])
+def test_kid_agrees_with_torch_fidelity(n: int, d: int) -> None:
+    from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, kid_features_to_metric
+
+    x, y = draw(n, d, 1), draw(n, d, 2, shift=0.2)
+    one_subset_of_all = {"kid_subsets": 1, "kid_subset_size": n, "verbose": False}
+    reference = kid_features_to_metric(torch.from_numpy(x), torch.from_numpy(y), **one_subset_of_all)[KEY_METRIC_KID_MEAN]
+    assert kid(x, y) == pytest.approx(reference, rel=1e-9)
+
+
 def test_kid_known_answer() -> None:
     # Two images each, one feature: k(1, 1) = 8 within both sets, k(1, -1) = 0 between them.
     assert kid(np.array([[1.0], [1.0]]), np.array([[-1.0], [-1.0]])) == pytest.approx(8 + 8 - 0)
@@ -83,6 +94,15 @@ def test_frechet_agrees_with_pytorch_fid(n: int, m: int, d: int) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)  # scipy.linalg.sqrtm(disp=)
         expected = calculate_frechet_distance(x.mean(0), np.cov(x, rowvar=False), y.mean(0), np.cov(y, rowvar=False))
     assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-9 if min(n, m) > d + 1 else 1e-6)
+
+
+def test_frechet_of_full_rank_agrees_with_torch_fidelity() -> None:
+    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_statistics_to_metric
+
+    x, y = correlated(400, 64, 1), correlated(300, 64, 2) + 0.1
+    described = [{"mu": z.mean(0), "sigma": np.cov(z, rowvar=False)} for z in (x, y)]
+    reference = fid_statistics_to_metric(*described, verbose=False)[KEY_METRIC_FID]
+    assert frechet_distance(x, y) == pytest.approx(reference, rel=1e-9)
 
 
 @pytest.mark.parametrize("n", [30, 500])
@@ -123,6 +143,16 @@ def direct_prdc(real: np.ndarray, fake: np.ndarray, k: int) -> tuple[float, floa
 def test_prdc_agrees_with_its_definition(n: int, m: int, d: int, k: int) -> None:
     real, fake = draw(n, d, 1), draw(m, d, 2, shift=0.4)
     assert dataclasses.astuple(prdc(real, fake, k)) == direct_prdc(real, fake, k)
+
+
+def test_prdc_is_that_of_the_authors_of_density_and_coverage() -> None:
+    import prdc as authors
+
+    for seed, (n, m, d, k) in enumerate([(80, 80, 6, 5), (40, 90, 30, 3), (200, 150, 4, 5)]):
+        real, fake = draw(n, d, seed), draw(m, d, seed + 20, shift=0.4)
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints
+            reference = authors.compute_prdc(real_features=real, fake_features=fake, nearest_k=k)
+        assert dataclasses.asdict(prdc(real, fake, k)) == pytest.approx(reference, abs=1e-14)
 
 
 def test_a_collapsed_generator_has_precision_without_recall() -> None:

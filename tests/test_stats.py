@@ -156,7 +156,184 @@ def test_delong_paired_holds_its_level_under_the_null() -> None:
     assert covered / n == pytest.approx(0.95, abs=3 * monte_carlo_error)
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("decimals", [None, 1, 0])
+def test_delong_unpaired_agrees_with_the_direct_computation(seed: int, decimals: int | None) -> None:
+    """Against all pairs, with Welch's t as scipy computes it from two means, their standard deviations and "numbers of images"."""
+    from scipy.stats import ttest_ind_from_stats
+
+    (y_a, a), (y_b, b) = draw(seed, n=70, decimals=decimals), draw(seed + 50, n=110, decimals=decimals, shift=0.4)
+    (area_a, variance_a), (area_b, variance_b) = ((float(v[0]), float(c[0, 0])) for v, c in (direct_delong(y_a, a), direct_delong(y_b, b)))
+    test = stats.delong_unpaired(y_a, a, y_b, b)
+    reference = ttest_ind_from_stats(area_a, math.sqrt(variance_a * 70), 70, area_b, math.sqrt(variance_b * 110), 110, equal_var=False)
+    assert test.difference == pytest.approx(area_a - area_b, abs=1e-12)
+    assert test.z == pytest.approx(reference.statistic, rel=1e-10)
+    assert test.p == pytest.approx(reference.pvalue, rel=1e-9)
+    assert test.difference - test.low == pytest.approx(test.high - test.difference, abs=1e-12)
+    mirrored = stats.delong_unpaired(y_b, b, y_a, a)
+    assert (mirrored.difference, mirrored.p) == pytest.approx((-test.difference, test.p), abs=1e-12)
+
+
+def test_delong_unpaired_where_the_variance_is_zero() -> None:
+    labels = np.array([0] * 40 + [1] * 40)
+    same = stats.delong_unpaired(labels, labels, labels[20:60], labels[20:60])
+    assert (same.difference, same.p) == (0.0, 1.0)
+    test = stats.delong_unpaired(labels, labels, labels, np.zeros(80))
+    assert (test.difference, test.z) == (0.5, None)
+    # Two means of 40 independent pairs each: P(|error| >= t) <= 2 exp(-2 t^2 / (1/40 + 1/40)).
+    assert test.p == pytest.approx(2 * math.exp(-2 * 0.25 / 0.05))
+    assert "Hoeffding" in test.method
+    with pytest.raises(InvalidValue, match="each class needs at least 2"):
+        stats.delong_unpaired(labels, labels, [0, 1], [0, 1])
+
+
+def test_delong_unpaired_holds_its_level_under_the_null() -> None:
+    rng = np.random.default_rng(1)
+    y_a, y_b = np.repeat([0, 1], [50, 25]), np.repeat([0, 1], [90, 40])
+    n = 800
+    rejected = sum(stats.delong_unpaired(y_a, y_a + rng.normal(size=75), y_b, y_b + rng.normal(size=130)).p < 0.05 for _ in range(n))
+    assert rejected / n == pytest.approx(0.05, abs=3 * math.sqrt(0.05 * 0.95 / n))
+
+
+# Over images and seeds
+
+
+def test_without_spread_over_seeds_it_is_delong() -> None:
+    labels, a = draw(2, n=120, decimals=None)
+    b = a + np.random.default_rng(7).normal(size=120)
+    test, reference = stats.over_images_and_seeds(labels, [a, a], [b, b]), stats.delong_paired(labels, a, b)
+    assert (test.difference, test.z, test.low, test.high, test.p) == pytest.approx(
+        (reference.difference, reference.z, reference.low, reference.high, reference.p), rel=1e-9
+    )
+
+
+def test_the_spread_over_seeds_widens_the_interval() -> None:
+    labels, base = draw(2, n=400, decimals=None)
+    rng = np.random.default_rng(3)
+    steady = np.stack([base + 0.3 * rng.normal(size=400) for _ in range(4)])
+    moody = np.stack([base + weight * rng.normal(size=400) for weight in (0.1, 0.1, 3.0, 3.0)])
+    fixed = stats.delong_paired(labels, moody.mean(axis=0), steady.mean(axis=0))
+    test = stats.over_images_and_seeds(labels, moody, steady)
+    aucs = np.array([[stats.auc(labels, row) for row in rows] for rows in (moody, steady)])
+    assert test.difference == pytest.approx((aucs[0] - aucs[1]).mean(), abs=1e-12)
+    assert fixed.p < 0.05 < test.p, "what these four trainings show is not yet true of trainings"
+    assert test.high - test.low > 2 * (fixed.high - fixed.low)
+    for scores in ([base], [base, base, base]):
+        with pytest.raises(InvalidValue, match="spread over seeds"):
+            stats.over_images_and_seeds(labels, [base], scores)
+
+
+def test_obuchowskis_variance_is_near_that_of_resampled_patients() -> None:
+    rng = np.random.default_rng(5)
+    patients = np.repeat(np.arange(150), 4)
+    mood = rng.normal(size=150)[patients]
+    labels = (rng.random(600) < 0.3).astype(int)  # a patient can have lesions of both kinds
+    a, b = labels + mood + rng.normal(size=600), 0.5 * labels + rng.normal(size=600)
+    test = stats.over_images_and_seeds(labels, [a, a], [b, b], patients)
+    resampled = stats.bootstrap_paired(labels, a, b, patients, replicates=1000)
+    assert test.high - test.low == pytest.approx(resampled.high - resampled.low, rel=0.1)
+
+
+def test_intervals_over_images_and_seeds_cover_a_new_training_on_new_patients() -> None:
+    """Classifiers whose quality differs from seed to seed by far more than chance among images: DeLong on one of them is too sure."""
+    rng = np.random.default_rng(11)
+    n, covered, naive = 300, 0, 0
+    truth = 0.0  # both arms are drawn from one population of classifiers
+    for _ in range(n):
+        labels = np.repeat([0, 1], [60, 30])
+        arms = [np.stack([np.exp(0.6 * rng.normal()) * labels + rng.normal(size=90) for _ in range(4)]) for _ in range(2)]
+        test = stats.over_images_and_seeds(labels, *arms)
+        covered += test.low <= truth <= test.high
+        fixed = stats.delong_paired(labels, arms[0][0], arms[1][0])
+        naive += fixed.low <= truth <= fixed.high
+    assert 0.93 - 3 * math.sqrt(0.05 * 0.95 / n) < covered / n, "at least nominal; wide rather than narrow"
+    assert naive / n < 0.85
+
+
+# Over folds
+
+
+def test_corrected_resampled_t_known_values() -> None:
+    """Ten folds of 900 and 100 images, by the formula written out; the plain t test of scipy is too sure by sqrt(2.11)."""
+    from scipy.stats import t as student
+    from scipy.stats import ttest_1samp
+
+    differences = np.array([0.02, 0.05, 0.01, 0.03, 0.04, 0.00, 0.03, 0.06, -0.01, 0.02])
+    test = stats.corrected_resampled_t(differences, 900, 100)
+    plain = ttest_1samp(differences, 0.0)
+    assert test.z == pytest.approx(plain.statistic / math.sqrt((1 / 10 + 1 / 9) * 10), rel=1e-12)
+    assert test.p == pytest.approx(2 * student.sf(test.z, 9), rel=1e-10)
+    assert test.p > plain.pvalue
+    assert (test.low + test.high) / 2 == pytest.approx(0.025, abs=1e-15) and test.low < 0.025 < test.high
+
+
+def test_corrected_resampled_t_refuses_what_shows_no_spread() -> None:
+    assert stats.corrected_resampled_t([0.0, 0.0, 0.0], 80, 20).p == 1.0
+    with pytest.raises(InvalidValue, match="no spread"):
+        stats.corrected_resampled_t([0.1, 0.1, 0.1], 80, 20)
+    for bad in ([0.1], [], [0.1, math.nan]):
+        with pytest.raises(InvalidValue, match="at least 2 folds"):
+            stats.corrected_resampled_t(bad, 80, 20)
+    with pytest.raises(InvalidValue, match="no fold"):
+        stats.corrected_resampled_t([0.1, 0.2], 80, 0)
+
+
+def test_over_folds_the_plain_t_test_rejects_too_often_and_the_corrected_one_does_not() -> None:
+    """Two nearest-mean classifiers that use one uninformative feature each, over ten random splits of the same 60 images."""
+    from scipy.stats import ttest_1samp
+
+    rng = np.random.default_rng(4)
+    n, plain, corrected = 300, 0, 0
+    for _ in range(n):
+        labels, features = np.tile([0, 1], 30), rng.normal(size=(60, 2))
+        differences = []
+        for _ in range(10):
+            order = rng.permutation(60)
+            train, test = order[:48], order[48:]
+            means = [features[train][labels[train] == c].mean(axis=0) for c in (0, 1)]
+            called = np.abs(features[test] - means[1]) < np.abs(features[test] - means[0])
+            right = (called == labels[test][:, None]).mean(axis=0)
+            differences.append(right[0] - right[1])
+        if np.ptp(differences) == 0:
+            continue
+        plain += ttest_1samp(differences, 0.0).pvalue < 0.05
+        corrected += stats.corrected_resampled_t(differences, 48, 12).p < 0.05
+    assert corrected / n < 0.05 + 3 * math.sqrt(0.05 * 0.95 / n)
+    assert plain / n > 0.10
+
+
 # Bootstrap
+
+
+def test_the_patient_bootstrap_holds_its_level_where_delong_does_not() -> None:
+    """Under the null, with six images a patient that share what either classifier sees in that patient."""
+    rng = np.random.default_rng(8)
+    n, resampled, delong, covered = 150, 0, 0, 0
+    patients = np.repeat(np.arange(60), 6)
+    labels = (np.arange(60) < 24).astype(int)[patients]
+    truth = 0.76024994  # Phi(1 / sqrt 2): the classes differ by N(1, 2)
+    for number in range(n):
+        a, b = (labels + (0.95 * rng.normal(size=60))[patients] + math.sqrt(1 - 0.95**2) * rng.normal(size=360) for _ in range(2))
+        resampled += stats.bootstrap_paired(labels, a, b, patients, seed=number, replicates=200).p < 0.05
+        delong += stats.delong_paired(labels, a, b).p < 0.05
+        interval = stats.bootstrap_auc(labels, a, patients, seed=number, replicates=200)
+        covered += interval.low <= truth <= interval.high
+    error = 3 * math.sqrt(0.05 * 0.95 / n)
+    assert resampled / n == pytest.approx(0.05, abs=error)
+    assert delong / n > 0.2
+    assert covered / n == pytest.approx(0.95, abs=error)
+
+
+def test_bootstrap_of_a_perfect_order_is_not_certain() -> None:
+    labels, patients = np.repeat([0, 0, 1, 1], 10), np.repeat(np.arange(8), 5)  # four patients of either kind
+    interval = stats.bootstrap_auc(labels, labels, patients, replicates=200)
+    assert (interval.value, interval.high) == (1.0, 1.0)
+    assert interval.low == pytest.approx(0.025**0.25)  # Clopper-Pearson at 4 of 4
+    assert "4 independent pairs" in interval.method
+    test = stats.bootstrap_paired(labels, labels, np.zeros(40), patients, replicates=200)
+    assert test.difference == 0.5 and test.low < 0 and test.p > 0.05, "eight patients prove nothing, whatever the resamplings say"
+    assert "Hoeffding" in test.method
+    assert stats.bootstrap_auc(labels, -labels, replicates=200).low == 0.0
 
 
 def test_bootstrap_is_keyed_and_near_delong_for_single_images() -> None:
@@ -203,7 +380,7 @@ def test_paired_bootstrap() -> None:
 
 def test_bootstrap_leaves_out_draws_of_one_class_and_says_so() -> None:
     labels = np.array([0] * 20 + [1] * 2)
-    interval = stats.bootstrap_auc(labels, np.arange(22.0), replicates=400)
+    interval = stats.bootstrap_auc(labels, np.append(np.arange(20.0), (18.5, 3.5)), replicates=400)
     assert "without both classes left out" in interval.method
     # Two patients of one class each: a draw holds both classes with probability one half, and seed 5 stays below it.
     with pytest.raises(InvalidValue, match="Only 39 of 101 resamplings held both classes"):
@@ -228,6 +405,22 @@ def test_holm_known_values() -> None:
     assert stats.holm([]).shape == (0,)
     with pytest.raises(InvalidValue, match="0 to 1"):
         stats.holm([0.1, math.nan])
+
+
+def test_holm_agrees_with_statsmodels() -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    rng = np.random.default_rng(0)
+    for size in (1, 2, 5, 30):
+        p = np.round(rng.random(size) ** 3, 2)  # with ties
+        np.testing.assert_allclose(stats.holm(p), multipletests(p, method="holm")[1], atol=1e-15)
+
+
+def test_holm_bounds_the_chance_of_any_false_finding() -> None:
+    p = np.random.default_rng(2).random((2000, 5))
+    found = np.mean([stats.holm(row).min() < 0.05 for row in p])
+    assert found == pytest.approx(0.05, abs=3 * math.sqrt(0.05 * 0.95 / 2000))
+    assert np.mean(p.min(axis=1) < 0.05) > 0.2, "uncorrected, one in four or five"
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -291,6 +484,18 @@ def test_nothing_is_fitted_on_test(fit) -> None:
         fit([0, 1, 0, 1], [0.1, 0.9, 0.4, 0.3], part="test")
 
 
+def test_a_threshold_is_chosen_on_val_for_one_aim() -> None:
+    labels, scores = draw(9)
+    assert stats.choose_threshold(labels, scores, part="val", specificity=0.9) == stats.sensitivity_at_specificity(labels, scores, 0.9)
+    assert stats.choose_threshold(labels, scores, part="val", sensitivity=0.9) == stats.specificity_at_sensitivity(labels, scores, 0.9)
+    for part in ("test", "external", ""):
+        with pytest.raises(InvalidValue, match="cannot be chosen on"):
+            stats.choose_threshold(labels, scores, part=part, specificity=0.9)
+    for aims in ({}, {"specificity": 0.9, "sensitivity": 0.9}):
+        with pytest.raises(InvalidValue, match="what the threshold is for"):
+            stats.choose_threshold(labels, scores, part="val", **aims)
+
+
 def test_net_benefit_known_values() -> None:
     labels, p = [1, 1, 0, 0, 0], [0.9, 0.2, 0.6, 0.1, 0.1]
     benefit = stats.net_benefit(labels, p, [0.0, 0.2, 0.5])
@@ -313,6 +518,10 @@ def test_kappa() -> None:
     first = ["accept"] * 45 + ["reject"] * 55
     second = ["accept"] * 30 + ["reject"] * 15 + ["accept"] * 10 + ["reject"] * 45
     assert stats.cohen_kappa(first, second) == pytest.approx(sk.cohen_kappa_score(first, second), abs=1e-14)
+    from statsmodels.stats.inter_rater import cohens_kappa
+
+    reference = cohens_kappa(np.array([[30, 15], [10, 45]]))
+    assert stats.cohen_kappa(first, second) == pytest.approx(reference.kappa, abs=1e-14)
     assert stats.cohen_kappa(first, first) == pytest.approx(1.0)
     with pytest.raises(InvalidValue, match="same answer"):
         stats.cohen_kappa(["accept"] * 3, ["accept"] * 3)

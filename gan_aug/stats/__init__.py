@@ -2,12 +2,34 @@
 
 Labels are 1 for the positive class and 0 for the other; a higher score means "more likely positive". Every function refuses missing
 classes and scores that are not finite with :class:`gan_aug.errors.InvalidValue`. Nothing here knows which part of a split its numbers come
-from, with one exception: what is *fitted* (recalibration) asks for the part and refuses ``test``.
+from, with one exception: what is *fitted or chosen* (recalibration, thresholds) asks for the part and refuses ``test``.
 """
 
 from gan_aug.stats.agreement import Interval, clopper_pearson, cohen_kappa, wilson
-from gan_aug.stats.calibration import Recalibration, Reliability, brier, ece, fit_platt, fit_temperature, net_benefit, reliability
-from gan_aug.stats.inference import PairedTest, bootstrap_auc, bootstrap_paired, delong_ci, delong_paired, holm, percentiles, uniforms
+from gan_aug.stats.calibration import (
+    Recalibration,
+    Reliability,
+    brier,
+    choose_threshold,
+    ece,
+    fit_platt,
+    fit_temperature,
+    net_benefit,
+    reliability,
+)
+from gan_aug.stats.folds import corrected_resampled_t
+from gan_aug.stats.inference import (
+    PairedTest,
+    bootstrap_auc,
+    bootstrap_paired,
+    delong_ci,
+    delong_paired,
+    delong_unpaired,
+    holm,
+    over_images_and_seeds,
+    percentiles,
+    uniforms,
+)
 from gan_aug.stats.roc import (
     OperatingPoint,
     RocCurve,
@@ -33,15 +55,19 @@ __all__ = [
     "bootstrap_auc",
     "bootstrap_paired",
     "brier",
+    "choose_threshold",
     "clopper_pearson",
     "cohen_kappa",
+    "corrected_resampled_t",
     "delong_ci",
     "delong_paired",
+    "delong_unpaired",
     "ece",
     "fit_platt",
     "fit_temperature",
     "holm",
     "net_benefit",
+    "over_images_and_seeds",
     "partial_auc",
     "percentiles",
     "reliability",

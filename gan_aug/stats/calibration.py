@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from gan_aug.errors import InvalidValue
-from gan_aug.stats.roc import labelled
+from gan_aug.stats.roc import OperatingPoint, labelled, sensitivity_at_specificity, specificity_at_sensitivity
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +72,31 @@ def fit_temperature(labels: ArrayLike, probabilities: ArrayLike, *, part: str) -
     return _fit_logistic(labels, probabilities, part, with_intercept=False)
 
 
+def choose_threshold(
+    labels: ArrayLike, scores: ArrayLike, *, part: str, specificity: float | None = None, sensitivity: float | None = None
+) -> OperatingPoint:
+    """The threshold that reaches a specificity with the highest sensitivity, or a sensitivity with the highest specificity.
+
+    The point is an achieved one; nothing is interpolated. What the threshold achieves elsewhere: :func:`gan_aug.stats.at_threshold`.
+
+    Parameters
+    ----------
+    part : str
+        The part of the split that the scores come from; ``test`` is refused.
+
+    Raises
+    ------
+    InvalidValue
+        For ``test``, or unless exactly one aim is given.
+    """
+    _check_part(part, "A threshold cannot be chosen on", "Choose it on val")
+    if (specificity is None) == (sensitivity is None):
+        raise InvalidValue("It is not clear what the threshold is for.", "Give a specificity or a sensitivity.")
+    if specificity is not None:
+        return sensitivity_at_specificity(labels, scores, specificity)
+    return specificity_at_sensitivity(labels, scores, sensitivity)
+
+
 def net_benefit(labels: ArrayLike, probabilities: ArrayLike, thresholds: ArrayLike) -> np.ndarray:
     """Net benefit per image of acting at each probability threshold (Vickers and Elkin 2006); probabilities all 1 give "treat all".
 
@@ -93,10 +118,14 @@ def _logit(p: np.ndarray) -> np.ndarray:
     return special.logit(np.clip(p, 1e-7, 1.0 - 1e-7))
 
 
+def _check_part(part: str, refusal: str, todo: str) -> None:
+    if part not in ("train", "val"):
+        raise InvalidValue(f"{refusal} {part!r}.", f"{todo}; test is only measured.")
+
+
 def _fit_logistic(labels: ArrayLike, probabilities: ArrayLike, part: str, with_intercept: bool) -> Recalibration:
     """Newton's method with step halving on the (convex) logistic loss."""
-    if part not in ("train", "val"):
-        raise InvalidValue(f"A recalibration cannot be fitted on {part!r}.", "Fit it on val; test is only measured.")
+    _check_part(part, "A recalibration cannot be fitted on", "Fit it on val")
     y, p = labelled(labels, probabilities, probability=True)
     positives = int(y.sum())
     target = np.where(y == 1, (positives + 1) / (positives + 2), 1 / (len(y) - positives + 2))

@@ -1,4 +1,4 @@
-"""How sure an AUC is, and whether two differ: DeLong, the patient bootstrap, Holm."""
+"""How sure an AUC is, and whether two differ: DeLong paired and unpaired, the patient bootstrap, Holm."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -86,9 +86,91 @@ def delong_paired(labels: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike, l
         difference, z, half, p, method = 0.0, 0.0, 0.0, 1.0, "DeLong, paired (no difference and no variance)"
     else:
         pairs = int(min(y.sum(), (1 - y).sum()))
-        z, half, method = None, float(np.sqrt(2.0 * np.log(2.0 / (1.0 - level)) / pairs)), "Hoeffding bound (DeLong's variance is 0)"
-        p = float(min(1.0, 2.0 * np.exp(-pairs * difference**2 / 2.0)))
+        return _hoeffding(difference, 2.0 / pairs, level, "Hoeffding bound (DeLong's variance is 0)")
     return PairedTest(difference, max(-1.0, difference - half), min(1.0, difference + half), p, z, level, method)
+
+
+def delong_unpaired(labels_a: ArrayLike, scores_a: ArrayLike, labels_b: ArrayLike, scores_b: ArrayLike, level: float = 0.95) -> PairedTest:
+    """Test of AUC(a) - AUC(b), measured on *different* images, such as a test part and an external set.
+
+    DeLong's variances of the two areas add up; the ratio is compared with Student's t with Welch and Satterthwaite's degrees of freedom,
+    as R's pROC does. ``z`` holds that t. Where both variances are 0, p and interval are Hoeffding's bounds; ``method`` says so.
+    """
+    y_a, a = labelled(labels_a, scores_a, at_least=2)
+    y_b, b = labelled(labels_b, scores_b, at_least=2)
+    z_of_level(level)
+    placed = [_placements(y_a, a), _placements(y_b, b)]
+    difference = float(placed[0][0].mean() - placed[1][0].mean())
+    first, second = (_standard_error(*of_both) ** 2 for of_both in placed)
+    error = float(np.sqrt(first + second))
+    if error <= 1e-12:
+        if abs(difference) < 1e-12:
+            return PairedTest(0.0, 0.0, 0.0, 1.0, 0.0, level, "DeLong, unpaired (no difference and no variance)")
+        spread = sum(0.5 / min(y.sum(), (1 - y).sum()) for y in (y_a, y_b))
+        return _hoeffding(difference, spread, level, "Hoeffding bound (both of DeLong's variances are 0)")
+    freedom = (first + second) ** 2 / (first**2 / (len(y_a) - 1) + second**2 / (len(y_b) - 1))
+    t = difference / error
+    half = float(special.stdtrit(freedom, (1.0 + level) / 2.0)) * error
+    p = float(2.0 * special.stdtr(freedom, -abs(t)))
+    return PairedTest(difference, max(-1.0, difference - half), min(1.0, difference + half), p, t, level, "DeLong, unpaired")
+
+
+def _hoeffding(difference: float, spread: float, level: float, method: str) -> PairedTest:
+    """A test that holds at any sample size: P(|error| >= t) <= 2 exp(-t^2 / spread), for U-statistics of independent images (1963)."""
+    half = float(np.sqrt(spread * np.log(2.0 / (1.0 - level))))
+    p = float(min(1.0, 2.0 * np.exp(-(difference**2) / spread)))
+    return PairedTest(difference, max(-1.0, difference - half), min(1.0, difference + half), p, None, level, method)
+
+
+def over_images_and_seeds(
+    labels: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike, groups: Sequence | None = None, level: float = 0.95
+) -> PairedTest:
+    """The mean over training seeds of AUC(a) - AUC(b), for new patients *and* new trainings.
+
+    The variance is that of Obuchowski (1997), DeLong's for images in groups (patients), of the mean over these seeds, plus that of the
+    mean over seeds; their interaction is counted twice, which errs on the wide side. Student's t with Satterthwaite's degrees of freedom,
+    of which few seeds leave few. ``z`` holds that t.
+
+    Parameters
+    ----------
+    labels : array of shape (n,)
+    scores_a, scores_b : array of shape (seeds, n)
+        At least 2 seeds, the same of both.
+    groups : sequence of length n, optional
+        Patient of each image; without it every image is its own.
+
+    Raises
+    ------
+    InvalidValue
+        With fewer seeds, or fewer than 2 groups of a class.
+    """
+    first, second = np.asarray(scores_a, np.float64), np.asarray(scores_b, np.float64)
+    if first.ndim != 2 or first.shape != second.shape or len(first) < 2:
+        raise InvalidValue(
+            f"Scores of {first.shape} and {second.shape} hold no spread over seeds.", "Train both with the same 2 or more seeds."
+        )
+    placed, each = [], []
+    for a, b in zip(first, second, strict=True):
+        y, _ = labelled(labels, a, at_least=2)
+        (positives_a, negatives_a), (positives_b, negatives_b) = _placements(y, a), _placements(y, labelled(labels, b)[1])
+        placed.append((positives_a - positives_b, negatives_a - negatives_b))
+        each.append(float(placed[-1][0].mean()))
+    of_positives, of_negatives = (np.mean(part, axis=0) for part in zip(*placed, strict=True))
+    of_images = _clustered_error(y, of_positives, of_negatives, groups) ** 2
+    of_seeds = float(np.var(each, ddof=1)) / len(each)
+    difference, error = float(np.mean(each)), float(np.sqrt(of_images + of_seeds))
+    method = f"Obuchowski's variance over images and the variance over {len(each)} seeds"
+    if error <= 1e-12:
+        if abs(difference) < 1e-12:
+            return PairedTest(0.0, 0.0, 0.0, 1.0, 0.0, level, f"{method} (no difference and no variance)")
+        raise InvalidValue("All seeds differ by the same amount and without variance.", "Use more test images.")
+    t = difference / error
+    if of_seeds > 1e-3 * of_images:
+        freedom = (of_images + of_seeds) ** 2 / (of_seeds**2 / (len(each) - 1))
+        half, p = float(special.stdtrit(freedom, (1.0 + level) / 2.0)) * error, float(2.0 * special.stdtr(freedom, -abs(t)))
+    else:  # above a million degrees of freedom Student's t is the normal distribution, which is computed more exactly
+        half, p = z_of_level(level) * error, float(2.0 * special.ndtr(-abs(t)))
+    return PairedTest(difference, max(-1.0, difference - half), min(1.0, difference + half), p, t, level, method)
 
 
 def bootstrap_auc(
@@ -96,12 +178,20 @@ def bootstrap_auc(
 ) -> Interval:
     """AUC with a percentile interval from resampling whole ``groups`` (patients) with replacement; without groups, single images.
 
-    This is the interval to use when a patient has several images, which DeLong's takes for independent.
+    This is the interval to use when a patient has several images, which DeLong's takes for independent. At an AUC of exactly 0 or 1 every
+    resampling gives the same, and the interval is Clopper and Pearson's for as many independent pairs as there are patients for;
+    ``method`` says so.
     """
     y, s = labelled(labels, scores, at_least=2)
     draws, method = _bootstrap(y, s[None], groups, seed, replicates)
+    value = auc(y, s)
+    if value in (0.0, 1.0):
+        pairs = _independent_pairs(y, groups)
+        exact = clopper_pearson(round(value * pairs), pairs, level)
+        method = f"Clopper-Pearson over {pairs} independent pairs of patients or groups (the AUC is exactly {value:g})"
+        return Interval(value, exact.low, exact.high, level, method)
     low, high = percentiles(draws[0], level)
-    return Interval(auc(y, s), low, high, level, method)
+    return Interval(value, low, high, level, method)
 
 
 def bootstrap_paired(
@@ -117,16 +207,20 @@ def bootstrap_paired(
     """Test of AUC(a) - AUC(b) by resampling whole ``groups``; both classifiers see the same draws.
 
     p is twice the smaller tail of the resampled differences about 0 (each tail counted with one replicate added), so it cannot be below
-    2 / (replicates + 1).
+    2 / (replicates + 1). Where every resampling gives one and the same difference (a perfect order against a constant one), p and
+    interval are Hoeffding's bounds for as many independent pairs as there are patients for; ``method`` says so.
     """
     y, a = labelled(labels, scores_a, at_least=2)
     _, b = labelled(labels, scores_b, at_least=2)
     draws, method = _bootstrap(y, np.stack([a, b]), groups, seed, replicates)
-    differences = draws[0] - draws[1]
+    differences, difference = draws[0] - draws[1], auc(y, a) - auc(y, b)
+    if np.ptp(differences) < 1e-12 and abs(difference) > 1e-12:
+        pairs = _independent_pairs(y, groups)
+        return _hoeffding(difference, 2.0 / pairs, level, f"Hoeffding bound over {pairs} pairs (all resamplings gave the same)")
     tails = min(np.sum(differences <= 0.0), np.sum(differences >= 0.0))
     p = float(min(1.0, 2.0 * (tails + 1) / (len(differences) + 1)))
     low, high = percentiles(differences, level)
-    return PairedTest(auc(y, a) - auc(y, b), low, high, p, None, level, method)
+    return PairedTest(difference, low, high, p, None, level, method)
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:
@@ -161,6 +255,30 @@ def _placements(y: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _standard_error(of_positives: np.ndarray, of_negatives: np.ndarray) -> float:
     return float(np.sqrt(of_positives.var(ddof=1) / len(of_positives) + of_negatives.var(ddof=1) / len(of_negatives)))
+
+
+def _clustered_error(y: np.ndarray, of_positives: np.ndarray, of_negatives: np.ndarray, groups: Sequence | None) -> float:
+    """Obuchowski's (1997) standard error of a mean of placements whose images come in groups; DeLong's where each group has one image."""
+    place = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    n_groups, m, n = place.max() + 1, len(of_positives), len(of_negatives)
+    centre = of_positives.mean()
+    # Per group, the sum over its images of each kind of how far they lie from the mean.
+    positive = np.bincount(place[y == 1], weights=of_positives - centre, minlength=n_groups)
+    negative = np.bincount(place[y == 0], weights=of_negatives - centre, minlength=n_groups)
+    with_positive, with_negative = (len(np.unique(place[y == label])) for label in (1, 0))
+    if min(with_positive, with_negative) < 2:
+        raise InvalidValue("A class has images of one patient only, which show no spread over patients.", "Use more patients.")
+    variance = with_positive / (with_positive - 1) * np.sum(positive**2) / m**2
+    variance += with_negative / (with_negative - 1) * np.sum(negative**2) / n**2
+    variance += 2.0 * n_groups / (n_groups - 1) * np.sum(positive * negative) / (m * n)
+    return float(np.sqrt(max(variance, 0.0)))
+
+
+def _independent_pairs(y: np.ndarray, groups: Sequence | None) -> int:
+    """How many pairs of a positive and a negative image there are at most, no group in two of them or twice in one."""
+    names = np.arange(len(y)) if groups is None else np.asarray(groups)
+    positive, negative = set(names[y == 1].tolist()), set(names[y == 0].tolist())
+    return max(1, min(len(positive), len(negative), len(positive | negative) // 2))
 
 
 def _bootstrap(y: np.ndarray, scores: np.ndarray, groups: Sequence | None, seed: int, replicates: int) -> tuple[np.ndarray, str]:
