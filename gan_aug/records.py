@@ -399,6 +399,9 @@ def _read(hint: Any, key: str, text: str) -> Any:
 
 def _revive(hint: Any, value: Any) -> Any:
     """Undo what JSON does to a value: lists become tuples, dicts become the records they were, whole numbers become floats."""
+    if typing.get_origin(hint) is types.UnionType and value is not None:
+        records = [kind for kind in typing.get_args(hint) if dataclasses.is_dataclass(kind)]
+        return _revive(records[0], value) if len(records) == 1 else value
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return from_dict(hint, value)
     if typing.get_origin(hint) is tuple and isinstance(value, list):

@@ -629,6 +629,72 @@ def test_thresholds_come_from_val_and_are_only_applied_to_test() -> None:
     assert arms[0].at_specificity.threshold == pytest.approx(chosen)
 
 
+def test_net_benefit_is_that_of_recalibrated_probabilities() -> None:
+    predictions = made_up({"none": 1.5})
+    part = measure_part(predictions, "test", "d", ("none",), "none")
+    curve, places = part.arm("none").net_benefit, (4, 19)
+    assert [curve.x[place] for place in places] == [0.05, 0.2]
+    val, test = (predictions[predictions["part"] == name].groupby("image_id")[["label", "score"]].mean() for name in ("val", "test"))
+    p = stats.fit_platt(val["label"].round(), val["score"], part="val")(test["score"])
+    expected = stats.net_benefit(test["label"].round(), p, [0.05, 0.2])
+    assert [curve.y[place] for place in places] == pytest.approx(expected.tolist(), abs=1e-6)
+    assert part.treat_all.y[19] == pytest.approx(part.prevalence - (1 - part.prevalence) * 0.25, abs=1e-6)
+
+
+def test_an_interval_over_seeds_stands_beside_the_test() -> None:
+    predictions = made_up({"standard": 1.0, "none": 0.6}, seeds=(0, 1, 2))
+    found = measure_part(predictions, "test", "d", ("standard", "none"), "standard").comparison("none")
+    assert found.over_seeds.value == pytest.approx(np.mean(found.seed_differences))
+    assert found.over_seeds.low < found.over_seeds.value < found.over_seeds.high and 0 < found.p_over_seeds < 1
+    alone = measure_part(made_up({"standard": 1.0, "none": 0.6}, seeds=(0,)), "test", "d", ("standard", "none"), "standard")
+    assert alone.comparison("none").over_seeds is None
+
+
+def test_flips_are_counted_and_the_largest_are_kept() -> None:
+    predictions = made_up({"standard": 0.8, "none": 1.6})
+    flips = measure_part(predictions, "test", "d", ("standard", "none"), "standard").comparison("none").flips
+    test = predictions[predictions["part"] == "test"].pivot_table(index="image_id", columns="scheme", values="score")
+    labels = predictions.drop_duplicates("image_id").set_index("image_id")["label"].loc[test.index]
+    val = predictions[predictions["part"] == "val"].groupby(["scheme", "image_id"])[["label", "score"]].mean()
+    cuts = {name: stats.sensitivity_at_specificity(val.loc[name, "label"].round(), val.loc[name, "score"], 0.95).threshold for name in test}
+    called, base = test["none"] >= cuts["none"], test["standard"] >= cuts["standard"]
+    assert flips.mended_positive == (called & ~base & (labels == 1)).sum() > 0
+    assert flips.lost_positive == (~called & base & (labels == 1)).sum()
+    assert flips.mended_negative == (~called & base & (labels == 0)).sum()
+    assert flips.lost_negative == (called & ~base & (labels == 0)).sum()
+    changes = [abs(case.arm_score - case.base_score) for case in flips.cases]
+    assert 0 < len(flips.cases) <= 12 and changes == sorted(changes, reverse=True)
+    assert all(case.mended == (bool(case.label) == called[case.image_id]) for case in flips.cases)
+
+
+def test_sources_are_measured_apart_and_one_of_a_single_class_is_a_caution() -> None:
+    predictions = made_up({"none": 1.0})
+    test = predictions[predictions["part"] == "test"].drop_duplicates("image_id")
+    assert measure_part(predictions, "test", "d", ("none",), "none").arm("none").by_source == ()
+    sources = dict(zip(test["image_id"], np.where(test["label"] == 1, "clinic", "atlas"), strict=True))
+    first = test["image_id"].iloc[test["label"].to_numpy().argmin()]
+    sources[first] = "clinic"
+    part = measure_part(predictions, "test", "d", ("none",), "none", sources)
+    atlas, clinic = part.arm("none").by_source
+    assert (atlas.source, atlas.n_positive, atlas.auc, clinic.n - clinic.n_positive) == ("atlas", 0, None, 1)
+    assert atlas.n + clinic.n == part.n
+    assert [text for text in words.cautions((part,), 5, False) if "atlas" in text and "one class" in text]
+    halves = {image: f"half {number % 2}" for number, image in enumerate(test["image_id"])}
+    for half in measure_part(predictions, "test", "d", ("none",), "none", halves).arm("none").by_source:
+        here = test["image_id"].map(halves) == half.source
+        mean = predictions.groupby("image_id")["score"].mean().loc[test.loc[here, "image_id"]]
+        assert half.auc.value == pytest.approx(stats.auc(test.loc[here, "label"], mean))
+
+
+def test_synthetic_arms_without_a_balancing_control_are_a_caution() -> None:
+    names = ("standard", "standard+synthetic:G@1.0")
+    part = measure_part(made_up(dict.fromkeys(names, 1.0), n=500), "test", "d", names, "standard")
+    assert "control arm" in words.cautions((part,), 5, False)[0]
+    names += ("standard+oversample",)
+    part = measure_part(made_up(dict.fromkeys(names, 1.0), n=500), "test", "d", names, "standard")
+    assert words.cautions((part,), 5, False) == ()
+
+
 def test_a_threshold_that_calls_nothing_positive_can_be_written() -> None:
     predictions = made_up({"none": 1.0}, n=60)
     predictions.loc[predictions["part"] == "val", "score"] = 0.5

@@ -29,7 +29,7 @@ from gan_aug.study.planning import (
     study_folder,
     study_name,
 )
-from gan_aug.study.results import Analysis, ArmResult, Comparison, Curve, Estimate, Operating, PartResult
+from gan_aug.study.results import Analysis, ArmResult, Comparison, Curve, Estimate, Flip, Flips, Operating, PartResult, SourceResult
 from gan_aug.study.words import p_text
 
 __all__ = [
@@ -41,9 +41,12 @@ __all__ = [
     "Curve",
     "Estimate",
     "Exam",
+    "Flip",
+    "Flips",
     "Operating",
     "PartResult",
     "Plan",
+    "SourceResult",
     "analyse",
     "cells",
     "check_cell",

@@ -1,6 +1,7 @@
 """Analysing a finished study, and reading the analysis back."""
 
 from gan_aug import files, runs
+from gan_aug.data.dataset import open_dataset
 from gan_aug.errors import InvalidValue, NotFound
 from gan_aug.records import Study, from_dict, to_dict
 from gan_aug.study import words
@@ -28,9 +29,11 @@ def analyse(study: Study | str) -> Analysis:
             f"Run it to its end; {missing[0].scheme}, seed {missing[0].seed}, is {missing[0].state}.",
         )
     found = predictions(planned)
-    parts = [measure_part(found, "test", planned.dataset, planned.schemes, planned.base)]
-    if planned.external:
-        parts.append(measure_part(found, "external", planned.external, planned.schemes, planned.base))
+    parts = [
+        measure_part(found, part, dataset, planned.schemes, planned.base, _sources(dataset))
+        for part, dataset in (("test", planned.dataset), ("external", planned.external))
+        if dataset
+    ]
     learned = words.has_learned(parts[0], planned.base)
     analysis = Analysis(
         study=planned.name,
@@ -49,6 +52,12 @@ def analyse(study: Study | str) -> Analysis:
     )
     files.write_json(study_folder(planned.name) / "analysis.json", to_dict(analysis))
     return analysis
+
+
+def _sources(dataset: str) -> dict[str, str]:
+    """Where each image of a dataset comes from, by its id."""
+    table = open_dataset(dataset).table
+    return dict(zip(table["image_id"], table["source"], strict=True))
 
 
 def load_analysis(study: Study | str) -> Analysis:

@@ -1,8 +1,9 @@
 """From predictions to numbers: areas with intervals, paired tests against the base scheme, operating points, calibration.
 
 The unit is one arm: the mean of its classifiers' probabilities over the seeds. Intervals and tests are DeLong's where every group
-(patient, lesion) has one image, and resample whole groups where some have several. Both take the trained classifiers as fixed, so the
-spread over seeds is kept beside them. Thresholds and recalibrations come from val and are only applied elsewhere.
+(patient, lesion) has one image, and resample whole groups where some have several. Both take the trained classifiers as fixed; beside them
+stand the spread over seeds and an interval that holds it. Thresholds and recalibrations come from val and are only applied elsewhere:
+scores carry the part that they are of, and what is fitted refuses any but train and val.
 """
 
 import dataclasses
@@ -14,13 +15,17 @@ import pandas as pd
 from gan_aug import stats
 from gan_aug.errors import InvalidValue
 from gan_aug.study.curves import roc_and_pr
-from gan_aug.study.results import ArmResult, Comparison, Curve, Estimate, Operating, PartResult
+from gan_aug.study.results import ArmResult, Comparison, Curve, Estimate, Flip, Flips, Operating, PartResult, SourceResult
+
+NET_BENEFIT_AT = tuple(round(0.01 * step, 2) for step in range(1, 51))  # probability thresholds of a decision curve
+SHOWN_FLIPS = 12  # cases kept per scheme
 
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
     """The predictions of one scheme for the images of one part."""
 
+    part: str
     labels: np.ndarray  # (n,) 0 or 1
     groups: np.ndarray  # (n,) texts
     images: tuple[str, ...]
@@ -47,11 +52,18 @@ def read_scores(predictions: pd.DataFrame, scheme: str, part: str) -> Scores:
     if by_seed.isna().to_numpy().any():
         raise InvalidValue(f"The seeds of {scheme!r} were not judged on the same {part} images.", "Run the study again under another name.")
     images = mine.drop_duplicates("image_id").set_index("image_id").loc[by_seed.index]
-    return Scores(images["label"].to_numpy(), images["group"].to_numpy(), tuple(by_seed.index), by_seed.to_numpy().T)
+    return Scores(part, images["label"].to_numpy(), images["group"].to_numpy(), tuple(by_seed.index), by_seed.to_numpy().T)
 
 
-def measure_part(predictions: pd.DataFrame, part: str, dataset: str, schemes: tuple[str, ...], base: str) -> PartResult:
+def measure_part(
+    predictions: pd.DataFrame, part: str, dataset: str, schemes: tuple[str, ...], base: str, sources: dict[str, str] | None = None
+) -> PartResult:
     """All numbers of all arms on one part (``test`` or ``external``) of the predictions.
+
+    Parameters
+    ----------
+    sources : dict, optional
+        Image id -> where the image comes from; with several sources, each is also measured by itself.
 
     Raises
     ------
@@ -65,6 +77,9 @@ def measure_part(predictions: pd.DataFrame, part: str, dataset: str, schemes: tu
             raise InvalidValue(f"The arms were not judged on the same {part} images.", "Run the study again under another name.")
     n_groups = len(set(first.groups))
     grouped = n_groups < len(first.groups)
+    val = {scheme: read_scores(predictions, scheme, "val") for scheme in schemes}
+    origin = np.array([(sources or {}).get(image, "") for image in first.images])
+    treat_all = stats.net_benefit(first.labels, np.ones(len(first.labels)), NET_BENEFIT_AT)
     return PartResult(
         part=part,
         dataset=dataset,
@@ -72,12 +87,13 @@ def measure_part(predictions: pd.DataFrame, part: str, dataset: str, schemes: tu
         n_positive=int(first.labels.sum()),
         n_groups=n_groups,
         grouped=grouped,
-        arms=tuple(_measure_arm(scheme, scores[scheme], read_scores(predictions, scheme, "val"), grouped) for scheme in schemes),
-        comparisons=_compare({scheme: scores[scheme] for scheme in schemes if scheme != base}, first, grouped),
+        arms=tuple(_measure_arm(scheme, scores[scheme], val[scheme], grouped, origin) for scheme in schemes),
+        comparisons=_compare({scheme: scores[scheme] for scheme in schemes if scheme != base}, first, grouped, val, val[base]),
+        treat_all=Curve(NET_BENEFIT_AT, _plain(treat_all)),
     )
 
 
-def _compare(arms: dict[str, Scores], base: Scores, grouped: bool) -> tuple[Comparison, ...]:
+def _compare(arms: dict[str, Scores], base: Scores, grouped: bool, val: dict[str, Scores], base_val: Scores) -> tuple[Comparison, ...]:
     """Each arm against the base, with Holm's correction over the arms."""
     tests = []
     for arm in arms.values():
@@ -96,40 +112,102 @@ def _compare(arms: dict[str, Scores], base: Scores, grouped: bool) -> tuple[Comp
             p_holm=float(p_holm),
             method=test.method,
             seed_differences=tuple(_auc(arm.labels, a) - _auc(base.labels, b) for a, b in zip(arm.by_seed, base.by_seed, strict=True)),
+            **_over_seeds(arm, base),
+            flips=_flips(arm, base, val[scheme], base_val),
         )
         for (scheme, arm), test, p_holm in zip(arms.items(), tests, adjusted, strict=True)
     )
 
 
-def _measure_arm(scheme: str, scores: Scores, val: Scores, grouped: bool) -> ArmResult:
+def _over_seeds(arm: Scores, base: Scores) -> dict[str, object]:
+    """The mean difference over seeds, for new patients and new trainings; nothing where there is one seed, or no spread to go by."""
+    if len(arm.by_seed) < 2:
+        return {}
+    try:
+        test = stats.over_images_and_seeds(arm.labels, arm.by_seed, base.by_seed, arm.groups)
+    except InvalidValue:
+        return {}
+    return {"over_seeds": Estimate(test.difference, test.low, test.high, test.method), "p_over_seeds": test.p}
+
+
+def _flips(arm: Scores, base: Scores, val: Scores, base_val: Scores) -> Flips:
+    """Images that an arm and the base call differently, each at the threshold that its own val scores gave it."""
+    called, base_called = (
+        scores.mean >= stats.choose_threshold(chosen.labels, chosen.mean, part=chosen.part, specificity=0.95).threshold
+        for scores, chosen in ((arm, val), (base, base_val))
+    )
+    flipped, positive = called != base_called, arm.labels == 1
+    mended = flipped & (called == positive)
+    change = np.where(flipped, np.abs(arm.mean - base.mean), -1.0)
+    cases = [place for place in np.argsort(-change, kind="stable")[:SHOWN_FLIPS] if flipped[place]]
+    return Flips(
+        mended_positive=int((mended & positive).sum()),
+        lost_positive=int((flipped & ~mended & positive).sum()),
+        mended_negative=int((mended & ~positive).sum()),
+        lost_negative=int((flipped & ~mended & ~positive).sum()),
+        cases=tuple(
+            Flip(arm.images[i], str(arm.groups[i]), int(arm.labels[i]), float(base.mean[i]), float(arm.mean[i]), bool(mended[i]))
+            for i in cases
+        ),
+    )
+
+
+def _interval(y: np.ndarray, s: np.ndarray, groups: np.ndarray, grouped: bool) -> Estimate:
+    interval = stats.bootstrap_auc(y, s, groups) if grouped else stats.delong_ci(y, s)
+    return Estimate(float(interval.value), float(interval.low), float(interval.high), interval.method)
+
+
+def _by_source(scores: Scores, origin: np.ndarray, grouped: bool) -> tuple[SourceResult, ...]:
+    """The arm on each source by itself; nothing where there is only one."""
+    names = sorted(set(origin.tolist()))
+    found = []
+    for name in names if len(names) > 1 else ():
+        here = origin == name
+        y = scores.labels[here]
+        try:
+            auc = _interval(y, scores.mean[here], scores.groups[here], grouped)
+        except InvalidValue:  # too few images or patients of a class
+            auc = None
+        found.append(SourceResult(name, len(y), int(y.sum()), auc))
+    return tuple(found)
+
+
+def _measure_arm(scheme: str, scores: Scores, val: Scores, grouped: bool, origin: np.ndarray) -> ArmResult:
     y, s = scores.labels, scores.mean
-    interval = stats.bootstrap_auc(y, s, scores.groups) if grouped else stats.delong_ci(y, s)
     seed_aucs = tuple(_auc(y, row) for row in scores.by_seed)
-    recalibrated = stats.fit_platt(val.labels, val.mean, part="val")(s)
+    recalibrated = stats.fit_platt(val.labels, val.mean, part=val.part)(s)
     points = stats.reliability(y, recalibrated, bins=10)
     roc, pr = roc_and_pr(y, s, scores.groups)
     return ArmResult(
         scheme=scheme,
-        auc=Estimate(float(interval.value), float(interval.low), float(interval.high), interval.method),
+        auc=_interval(y, s, scores.groups, grouped),
         seed_aucs=seed_aucs,
         seed_mean=float(np.mean(seed_aucs)),
         seed_sd=float(np.std(seed_aucs, ddof=1)) if len(seed_aucs) > 1 else None,
         average_precision=stats.average_precision(y, s),
         partial_auc=stats.partial_auc(y, s, min_tpr=0.8),
-        at_specificity=_operate("specificity 0.95", stats.sensitivity_at_specificity(val.labels, val.mean, 0.95), y, s),
-        at_sensitivity=_operate("sensitivity 0.95", stats.specificity_at_sensitivity(val.labels, val.mean, 0.95), y, s),
+        at_specificity=_operate("specificity", val, y, s),
+        at_sensitivity=_operate("sensitivity", val, y, s),
         brier=stats.brier(y, recalibrated),
         ece=stats.ece(y, recalibrated),
         roc=roc,
         pr=pr,
         reliability=Curve(tuple(points.predicted.tolist()), tuple(points.observed.tolist())),
+        net_benefit=Curve(NET_BENEFIT_AT, _plain(stats.net_benefit(y, recalibrated, NET_BENEFIT_AT))),
+        by_source=_by_source(scores, origin, grouped),
     )
 
 
-def _operate(aim: str, chosen: stats.OperatingPoint, y: np.ndarray, s: np.ndarray) -> Operating:
+def _operate(aim: str, val: Scores, y: np.ndarray, s: np.ndarray) -> Operating:
+    """What the threshold for 95 % ``aim`` on val achieves on the scores ``s``."""
+    chosen = stats.choose_threshold(val.labels, val.mean, part=val.part, **{aim: 0.95})
     point = stats.at_threshold(y, s, chosen.threshold)
-    return Operating(aim, chosen.threshold if math.isfinite(chosen.threshold) else None, point.sensitivity, point.specificity)
+    return Operating(f"{aim} 0.95", chosen.threshold if math.isfinite(chosen.threshold) else None, point.sensitivity, point.specificity)
 
 
 def _auc(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(stats.auc(labels, scores))
+
+
+def _plain(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(round(float(value), 6) for value in values)

@@ -35,6 +35,39 @@ class Curve:
 
 
 @dataclasses.dataclass(frozen=True)
+class SourceResult:
+    """One scheme on the images of one source."""
+
+    source: str
+    n: int
+    n_positive: int
+    auc: Estimate | None  # None with fewer than 2 images (or patients) of a class
+
+
+@dataclasses.dataclass(frozen=True)
+class Flip:
+    """An image that a scheme and the base call differently, each at its own threshold for 95 % specificity on val."""
+
+    image_id: str
+    group: str
+    label: int  # 1: positive
+    base_score: float
+    arm_score: float
+    mended: bool  # whether the scheme is right and the base wrong
+
+
+@dataclasses.dataclass(frozen=True)
+class Flips:
+    """How the calls of a scheme differ from those of the base."""
+
+    mended_positive: int  # positive images that the scheme finds and the base misses
+    lost_positive: int
+    mended_negative: int  # false alarms of the base that the scheme does not give
+    lost_negative: int
+    cases: tuple[Flip, ...]  # those whose score changes most
+
+
+@dataclasses.dataclass(frozen=True)
 class ArmResult:
     """One scheme on one set of images; its score is the mean of its classifiers' probabilities over the seeds."""
 
@@ -52,6 +85,8 @@ class ArmResult:
     roc: Curve  # x: 1 - specificity, y: sensitivity
     pr: Curve  # x: sensitivity (recall), y: precision
     reliability: Curve  # x: predicted, y: observed, after recalibration on val
+    net_benefit: Curve = Curve((), ())  # x: probability threshold, y: net benefit per image, after recalibration on val
+    by_source: tuple[SourceResult, ...] = ()  # where the images come from several sources
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +101,9 @@ class Comparison:
     p_holm: float  # adjusted for all arms that are compared on these images
     method: str
     seed_differences: tuple[float, ...]  # per seed, in the order of the study's seeds
+    over_seeds: Estimate | None = None  # the mean over seeds, with an interval for new patients and new trainings; None with one seed
+    p_over_seeds: float | None = None
+    flips: Flips | None = None
 
     @property
     def outcome(self) -> str:
@@ -87,6 +125,7 @@ class PartResult:
     grouped: bool  # whether a group (patient, lesion, duplicates) has several images here
     arms: tuple[ArmResult, ...]
     comparisons: tuple[Comparison, ...]  # one for each arm but the base
+    treat_all: Curve = Curve((), ())  # net benefit of calling every image positive
 
     @property
     def prevalence(self) -> float:

@@ -71,7 +71,20 @@ def cautions(parts: tuple[PartResult, ...], n_seeds: int, phantom: bool) -> tupl
             f"{n_seeds} seed{'' if n_seeds == 1 else 's'} per arm. Intervals and tests take the trained classifiers as fixed and do not "
             "hold the spread over training seeds; use 5 or more."
         )
+    schemes = [arm.scheme for arm in parts[0].arms] if parts else []
+    controls = [name for name in schemes if parse_scheme(name).balance in ("oversample", "weighted")]
+    if any(_uses_synthetic(name) for name in schemes) and not controls:
+        found.append(
+            "There is no control arm that balances the classes without synthetic images (oversample or weighted), so an effect of balance "
+            "alone cannot be told from one of the images."
+        )
     for part in parts:
+        for source in part.arms[0].by_source:
+            if source.n_positive in (0, source.n):
+                found.append(
+                    f"{part.dataset} ({part.part}): all {source.n} images from {source.source or 'no named source'} are of one class, so "
+                    "a classifier can score by recognising the source. Look at the results per source."
+                )
         rarer = min(part.n_positive, part.n - part.n_positive)
         if rarer < 50:
             found.append(f"{part.dataset} ({part.part}) has only {rarer} images of its rarer class, so its intervals are wide and rough.")
