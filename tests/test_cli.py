@@ -176,6 +176,9 @@ MISTAKES = [
     (["evaluate", "tiny", "--data", "nothing", "--extractor", "random-conv"], 1, "nothing"),
     (["evaluate", "tiny", "--data", "phantom", "--extractor", "eyes"], 1, "eyes"),
     (["evaluate", "tiny", "--data", "phantom", "--extractor", "random-conv", "--part", "lost"], 1, "lost"),
+    (["audit", "tiny", "--data", "nothing"], 1, "nothing"),
+    (["audit", "tiny", "--data", "phantom"], 1, "holds none of the"),
+    (["audit", "no-such-run", "--data", "phantom"], 1, "no-such-run"),
     (["classify", "--data", "nothing", "--scheme", "none"], 1, "nothing"),
     (["classify", "--data", "phantom", "--scheme", "magic"], 1, "magic"),
     (["classify", "--data", "phantom", "--scheme", "none", "--backbone", "resnet"], 1, "resnet"),
@@ -198,6 +201,8 @@ MISTAKES = [
     (["jobs", "resume", "no-such-job"], 1, "no-such-job"),
     (["run-job", "no-such-job"], 1, "no-such-job"),
     (["export", "no-such-run"], 1, "no-such-run"),
+    (["publish", "no-such-run", "--name", "x"], 1, "no-such-run"),
+    (["card", "no-such-run"], 1, "no-such-run"),
     (["backup"], 1, "no database"),
 ]
 

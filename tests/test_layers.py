@@ -18,7 +18,7 @@ FLOORS = (
     {"records", "errors", "files", "workspace", "latent", "images", "randomness"},
     {"runs", "checkpoint", "store", "migrations", "data", "catalog", "device", "backbones"},
     {"gans", "classifier", "schemes", "metrics", "stats", "render", "reviews", "training"},
-    {"train_gan", "train_classifier", "sample", "evaluate", "subjects", "study", "report", "export"},
+    {"train_gan", "train_classifier", "sample", "evaluate", "subjects", "audit", "study", "report", "export", "publish"},
     {"jobs", "work", "doctor"},
     {"cli", "__main__"},
 )

@@ -12,6 +12,7 @@ Data = Annotated[str, typer.Option("--data", metavar="DATASET", help="Name of a 
 Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="Name of a dataset; 'gan-aug data list' shows them.")]
 Split = Annotated[str | None, typer.Option("--split", metavar="SPLIT", help="Id of a split, where a dataset has several.")]
 Reference = Annotated[str, typer.Argument(metavar="RUN", help="Run id, with @best, @last or @KIMG for a certain snapshot.")]
+Subject = Annotated[str, typer.Argument(metavar="RUN|DIR", help="Run id (with @best, @last or @KIMG), or a folder of pictures.")]
 Seeds = Annotated[str, typer.Option("--seeds", metavar="SEEDS", help="Seeds such as 0-63 or 3,7,12; one seed is one picture.")]
 ClassName = Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Class to paint; needed for acgan only.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one setting; may be repeated.")]

@@ -1,10 +1,11 @@
 """Verbs about trainings that are there: list them, describe one, measure what a GAN paints."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gan_aug.cli.options import Data, Json, Split
+from gan_aug.cli.options import Data, Json, Split, Subject
 from gan_aug.cli.output import (
     UsageError,
     counting,
@@ -100,7 +101,7 @@ Examples:
   gan-aug evaluate RUN --data isic2017 --extractor classifier:RUN2 --select"""
 )
 def evaluate(
-    subject: Annotated[str, typer.Argument(metavar="RUN|DIR", help="Run id (with @best, @last or @KIMG), or a folder of pictures.")],
+    subject: Subject,
     data: Data,
     extractor: Annotated[str, typer.Option(metavar="NAME", help="Network that turns images into features; see below.")],
     part: Annotated[str, typer.Option(metavar="PART", help="Part with the real images; a use of test is logged.")] = "val",
@@ -150,4 +151,72 @@ def evaluate(
         empty="",
     )
     for note in first.notes:
+        say(f"Note: {note}")
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  gan-aug audit RUN --data isic2017 --extractor classifier:RUN2
+  gan-aug audit pictures --data isic2017 --class malignant --out audit
+
+Extractors are those of 'gan-aug evaluate'. The sheet of the closest pairs shows real images and goes to the workspace, or --out."""
+)
+def audit(
+    subject: Subject,
+    data: Data,
+    extractor: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Network to look through, besides the pixels.  [default: pixels alone]")
+    ] = None,
+    n: Annotated[int, typer.Option(metavar="N", help="Images of each kind, at most.")] = 1000,
+    seed: Annotated[int, typer.Option(metavar="SEED", help="Decides which images are compared.")] = 0,
+    class_name: Annotated[
+        str | None, typer.Option("--class", metavar="CLASS", help="Class of the training images.  [default: the run's]")
+    ] = None,
+    split: Split = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for the picture sheet.  [default: in the workspace]")] = None,
+    json: Json = False,
+) -> None:
+    """Tell whether a generator copies the images it was trained on, beside held-out real images."""
+    from gan_aug import jobs
+
+    with jobs.slot(f"gan-aug audit {subject}"), progress("comparing") as report:
+        from gan_aug import audit as auditing
+
+        found = auditing.audit(
+            subject, data, extractor, n, seed, out=out, class_name=class_name, split_id=split, on_progress=counting(report)
+        )
+    if json:
+        print_json(found)
+        return
+    say(f"{found.verdict.capitalize()}. {' '.join(found.reasons)}\n")
+    print_facts(
+        {
+            "compared": f"{found.n_fake:,} generated and {found.n_held_out:,} held-out images with {found.n_train:,} training images",
+            "identical": found.identical,
+            "near-duplicates": f"{found.near_duplicates[0]} (held-out: {found.near_duplicates[1]})",
+        }
+    )
+    say("")
+    print_table(
+        ("by", "", "median distance", "relative", "AuthPct", "rank z", "C_T"),
+        (
+            (space.space if kind == 0 else "", words, space.median_distance[kind], space.median_relative[kind], space.auth_pct[kind],
+             *((space.rank_z, space.ct) if kind == 0 else ("", "")))
+            for space in found.spaces
+            for kind, words in enumerate(("generated", "held-out"))
+        ),
+        empty="",
+    )  # fmt: skip
+    say("")
+    print_table(
+        ("class", "generated", "identical", "near-duplicates", "AuthPct", "held-out", "AuthPct of held-out", "rank z"),
+        (
+            (row.class_name, row.n_fake, row.identical, row.near_duplicates, row.auth_pct[0], row.n_held_out, row.auth_pct[1], row.rank_z)
+            for row in found.classes
+        ),
+        empty="",
+    )
+    say(f"\nThe closest pairs, generated beside real, are in {found.sheet}.")
+    for note in found.notes:
         say(f"Note: {note}")

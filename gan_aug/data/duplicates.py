@@ -161,6 +161,12 @@ def find_matches(a: Pictures, b: Pictures) -> list[tuple[int, int, float]]:
     return _verify(a, b, first, second)
 
 
+def verify_pairs(a: Pictures, b: Pictures, pairs: list[tuple[int, int]]) -> list[tuple[int, int, float]]:
+    """Those of some proposed pairs (position in a.rows, position in b.rows) that are near-duplicates, with their similarity."""
+    first, second = np.array(pairs, np.int64).reshape(-1, 2).T
+    return _verify(a, b, first, second)
+
+
 def find_equal_hashes(phashes_a: list[str], phashes_b: list[str], distance: int) -> list[tuple[int, int]]:
     """Pairs of rows whose hashes differ in at most ``distance`` bits in the best flip or turn, for want of pixels to verify."""
     first, second = _propose(_numbers(phashes_a), _numbers(phashes_b), distance)

@@ -1,7 +1,8 @@
 """How like real images generated ones are: distances between sets of features, each with the protocol it was measured by.
 
-``kid``, ``frechet`` and ``prdc`` are pure functions of features (n, d) in float64; ``extractors`` makes features of images (the only module
-here that loads torch); ``record`` keeps a number together with everything that decides whether it may be compared with another.
+``kid``, ``frechet``, ``prdc`` and ``copying`` are pure functions of features (n, d) in float64; ``extractors`` makes features of images
+(the only module here that loads torch); ``record`` keeps a number together with everything that decides whether it may be compared with
+another.
 """
 
 import numpy as np
@@ -25,3 +26,11 @@ def check_features(real: np.ndarray, fake: np.ndarray, at_least: int) -> tuple[n
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
         raise InvalidValue("A feature is not a finite number.", "Check the weights of the extractor.")
     return real, fake
+
+
+def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Squared Euclidean distances (n, m). What rounding leaves between equal rows is set to 0, so that duplicates are at no distance."""
+    x_norm, y_norm = np.einsum("nd,nd->n", x, x)[:, None], np.einsum("nd,nd->n", y, y)
+    squared = x_norm + y_norm - 2.0 * (x @ y.T)
+    squared[squared < 1e-12 * (x_norm + y_norm)] = 0.0
+    return squared

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from gan_aug.errors import InvalidValue
-from gan_aug.metrics import check_features
+from gan_aug.metrics import check_features, squared_distances
 
 _BLOCK = 1024  # rows of a distance matrix held at a time
 
@@ -44,7 +44,7 @@ def prdc(real: np.ndarray, fake: np.ndarray, k: int = 5) -> Prdc:
     covered = np.empty(len(real), bool)
     for start in range(0, len(real), _BLOCK):
         rows = slice(start, start + _BLOCK)
-        distance = _squared_distances(real[rows], fake)
+        distance = squared_distances(real[rows], fake)
         balls_around_fake += np.sum(distance < real_radius[rows, None], axis=0)
         recalled[rows] = np.any(distance < fake_radius, axis=1)
         covered[rows] = distance.min(axis=1) < real_radius[rows]
@@ -58,14 +58,6 @@ def prdc(real: np.ndarray, fake: np.ndarray, k: int = 5) -> Prdc:
 
 def _radii(x: np.ndarray, k: int) -> np.ndarray:
     """Squared distance of each image to its k-th nearest neighbour in its own set, shape (n,)."""
-    blocks = (_squared_distances(x[start : start + _BLOCK], x) for start in range(0, len(x), _BLOCK))
+    blocks = (squared_distances(x[start : start + _BLOCK], x) for start in range(0, len(x), _BLOCK))
     # Each image is its own nearest, at distance 0, so the k-th other one stands at place k.
     return np.concatenate([np.partition(block, k, axis=1)[:, k] for block in blocks])
-
-
-def _squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Squared Euclidean distances (n, m). What rounding leaves between equal rows is set to 0, so that duplicates are at no distance."""
-    x_norm, y_norm = np.einsum("nd,nd->n", x, x)[:, None], np.einsum("nd,nd->n", y, y)
-    squared = x_norm + y_norm - 2.0 * (x @ y.T)
-    squared[squared < 1e-12 * (x_norm + y_norm)] = 0.0
-    return squared

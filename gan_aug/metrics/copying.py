@@ -1,0 +1,180 @@
+"""Whether generated images repeat training images: nearest neighbours, AuthPct and C_T, each beside the same of held-out real images.
+
+A distance alone says nothing: real photographs too have near neighbours among others. So every number here is measured twice, for generated
+images and for real ones that the generator has not seen, against the same training images. NumPy, and scikit-learn for the cells of C_T.
+
+Generators are trained with flips and turns, so an image is compared in all 8, and its distance to a training image is the least of them.
+Training images come in blocks, and no more than one block is held at a time: memory does not grow with their number.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from gan_aug.errors import InvalidValue
+from gan_aug.metrics import squared_distances
+
+TURNS = 8
+NEIGHBOURS = 11  # of each image that are kept: the nearest, and ten that say how near is usual there
+CELLS = 3  # of C_T
+FEWEST_IN_CELL = 20  # generated and held-out images, for the normal approximation
+
+Blocks = Callable[[], Iterator[tuple[int, np.ndarray]]]  # start position and features (b, d) of each block of training images, in order
+
+_QUERIES = 128  # images compared with a block at a time, in all their turns
+
+
+def turned(pictures: np.ndarray, turn: int) -> np.ndarray:
+    """One of the 8 flips and turns of pictures (N, R, R, 3): transposed (4), upside down (2), mirrored (1). Turn 0 is the pictures."""
+    out = pictures.transpose(0, 2, 1, 3) if turn & 4 else pictures
+    return out[:, :: -1 if turn & 2 else 1, :: -1 if turn & 1 else 1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Nearest:
+    """The nearest training images of some images."""
+
+    rows: np.ndarray  # (q,) position of the nearest training image
+    turns: np.ndarray  # (q,) the turn of the image in which it is nearest
+    distances: np.ndarray  # (q, k) Euclidean, ascending; infinite where there are fewer training images
+
+    @property
+    def nearest(self) -> np.ndarray:
+        """Distance to the nearest training image, (q,)."""
+        return self.distances[:, 0]
+
+    @property
+    def relative(self) -> np.ndarray:
+        """That distance over the mean distance to the next ten, (q,), 0 to 1; 1 where both are 0.
+
+        A copy is far nearer to one training image than to any other; a blurred image is near to all of them, which is no copying (after
+        Carlini et al. 2023, arXiv 2301.13188, section 4).
+        """
+        others = np.where(np.isfinite(self.distances[:, 1:]), self.distances[:, 1:], 0).sum(axis=1)
+        others /= np.maximum(np.isfinite(self.distances[:, 1:]).sum(axis=1), 1)
+        return np.divide(self.nearest, others, out=np.ones(len(others)), where=others > 0)
+
+
+def nearest(queries: np.ndarray, blocks: Blocks, k: int = NEIGHBOURS, own: np.ndarray | None = None) -> Nearest:
+    """The k nearest training images of each query.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (turns, q, d)
+        Features of each query in each turn.
+    blocks : callable
+        Gives the features of the training images.
+    k : int
+        At least 1.
+    own : ndarray of shape (q,), optional
+        Position of each query among the training images, where it is one: left out, in every turn.
+
+    Raises
+    ------
+    InvalidValue
+        Without training images, or where a feature is not finite.
+    """
+    n_turns, n, d = queries.shape
+    _check_finite(queries)
+    best = np.full((n, k), np.inf)
+    rows, turns = np.full(n, -1, np.int64), np.zeros(n, np.int64)
+    for start, features in blocks():
+        _check_finite(features)
+        features = features.astype(np.float64)
+        for first in range(0, n, _QUERIES):
+            part = slice(first, first + _QUERIES)
+            some = queries[:, part].reshape(-1, d).astype(np.float64)
+            squared = squared_distances(some, features).reshape(n_turns, -1, len(features))
+            least = squared.min(axis=0)
+            if own is not None:
+                inside = np.flatnonzero((own[part] >= start) & (own[part] < start + len(features)))
+                least[inside, own[part][inside] - start] = np.inf
+            at = least.argmin(axis=1)
+            here = np.arange(len(least))
+            closer = least[here, at] < best[part, 0]
+            rows[part] = np.where(closer, start + at, rows[part])
+            turns[part] = np.where(closer, squared[:, here, at].argmin(axis=0), turns[part])
+            merged = np.concatenate([best[part], least], axis=1)
+            best[part] = np.sort(np.partition(merged, k - 1, axis=1)[:, :k], axis=1)
+    if n and rows.min() < 0:
+        raise InvalidValue("There are no training images to compare with.", "Name the dataset that the generator was trained on.")
+    return Nearest(rows, turns, np.sqrt(best))
+
+
+def _check_finite(features: np.ndarray) -> None:
+    if not np.isfinite(features).all():
+        raise InvalidValue("A feature is not a finite number.", "Check the weights of the extractor.")
+
+
+def authentic(found: Nearest, own_distance: dict[int, float]) -> np.ndarray:
+    """Which images are farther from their nearest training image than that one is from its own nearest neighbour among the others, (q,).
+
+    The mean, in per cent, is AuthPct (Alaa et al. 2022, arXiv 2102.08921, section 4). It is not 100 for unseen real images
+    either: read it beside theirs.
+
+    Parameters
+    ----------
+    found : Nearest
+    own_distance : dict
+        Position of a training image -> distance to the nearest other training image, for all of ``found.rows``.
+    """
+    return found.nearest > np.array([own_distance[row] for row in found.rows.tolist()])
+
+
+def rank_z(fake: np.ndarray, held_out: np.ndarray) -> float:
+    """Mann-Whitney's U of two sets of distances as a z-score: far below 0 if generated images lie nearer than held-out ones.
+
+    ``z = (U - (n m / 2 - 1/2)) / sqrt(n m (n + m + 1) / 12)`` with U the pairs in which the generated image is farther, ties counting half
+    (Meehan, Chaudhuri and Dasgupta 2020, arXiv 2004.05675, section 3).
+    """
+    n, m = len(fake), len(held_out)
+    ordered = np.sort(held_out)
+    u = (np.searchsorted(ordered, fake, "left") + np.searchsorted(ordered, fake, "right")).sum() / 2
+    return float((u - (n * m / 2 - 0.5)) / np.sqrt(n * m * (n + m + 1) / 12))
+
+
+def ct_score(fake: np.ndarray, held_out: np.ndarray, fake_cells: np.ndarray, held_out_cells: np.ndarray) -> float | None:
+    """C_T of Meehan et al. 2020 (section 3.2): :func:`rank_z` in each cell of the space, averaged with the share of held-out images in it.
+
+    Below -3 a generator copies; far above 0 it paints what lies far from the data. A test over all images at once would let copying in one
+    region be made up for by poor images in another.
+
+    Parameters
+    ----------
+    fake, held_out : ndarray of shape (n,), (m,)
+        Distances to the nearest training image.
+    fake_cells, held_out_cells : ndarray of shape (n,), (m,), int
+
+    Returns
+    -------
+    float or None
+        None if no cell holds 20 images of each kind.
+    """
+    total, weights = 0.0, 0
+    for cell in np.unique(held_out_cells):
+        in_fake, in_held_out = fake_cells == cell, held_out_cells == cell
+        if min(in_fake.sum(), in_held_out.sum()) >= FEWEST_IN_CELL:
+            total += in_held_out.sum() * rank_z(fake[in_fake], held_out[in_held_out])
+            weights += in_held_out.sum()
+    return float(total / weights) if weights else None
+
+
+def cells(training: np.ndarray, seed: int, *sets: np.ndarray) -> list[np.ndarray]:
+    """The cell of every row of each set: k-means with 3 cells on features of training images (n, d)."""
+    from sklearn.cluster import KMeans
+
+    means = KMeans(min(CELLS, len(training)), n_init=10, random_state=seed).fit(training.astype(np.float64))
+    return [means.predict(rows.astype(np.float64)) for rows in sets]
+
+
+def closer_than_any(fake: np.ndarray, held_out: np.ndarray) -> tuple[int, float]:
+    """How many generated images are nearer than every held-out one, and the chance of so many if the two kinds did not differ.
+
+    C_T compares whole distributions and does not see one copy in ten; this looks at the nearest end alone. If all n + m images are alike,
+    the k nearest are all generated with probability n (n - 1) ... / ((n + m) (n + m - 1) ...), k factors each.
+    """
+    n, m = len(fake), len(held_out)
+    count = int(np.sum(fake < held_out.min()))
+    place = np.arange(count)
+    return count, float(np.prod((n - place) / (n + m - place)))
