@@ -2,6 +2,7 @@
 
     inception             the network of the FID, from PyTorch's download cache; only the file with the canonical digest is accepted
     inception:FILE        the same network from a file of one's own, called ``inception:custom-...`` if its digest is another
+    derm                  the classifier that comes with gan_aug, trained on CC0 dermoscopic images (checkpoints/pretrained/derm)
     classifier:RUN        one of our own classifiers: its pooled features, which know lesions and need no file from elsewhere
     random-conv[:SEED]    a small network of random weights, for tests: its numbers say nothing about realism
 
@@ -22,11 +23,12 @@ from torch.nn import functional as F
 
 from gan_aug import checkpoint, classifier, device, files, images, latent, runs, workspace
 from gan_aug.data import training_list
-from gan_aug.errors import CorruptFile, ExtractorUnavailable, InvalidValue
+from gan_aug.errors import CorruptFile, ExtractorUnavailable, InvalidValue, NotFound
 from gan_aug.metrics.record import INCEPTION_SHA256
 from gan_aug.records import ClassifierConfig, SeenImage, from_dict
 from gan_aug.schemes import parse_scheme
 
+DERM = "derm"
 INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
 
 OnProgress = Callable[[int, int, str], None]  # images done, images in all, what is being done
@@ -66,7 +68,7 @@ class Extractor:
 
 
 def open_extractor(name: str) -> Extractor:
-    """Load an extractor: ``inception[:FILE]``, ``classifier:RUN`` or ``random-conv[:SEED]``.
+    """Load an extractor: ``derm``, ``inception[:FILE]``, ``classifier:RUN`` or ``random-conv[:SEED]``.
 
     Raises
     ------
@@ -78,11 +80,15 @@ def open_extractor(name: str) -> Extractor:
     kind, _, rest = name.partition(":")
     if kind == "inception":
         return _open_inception(Path(rest) if rest else None)
+    if name == DERM:
+        return _open_derm()
     if kind == "classifier" and rest:
         return _open_classifier(rest)
     if kind == "random-conv":
         return _open_random_conv(rest or "0")
-    raise InvalidValue(f"There is no extractor {name!r}.", "Choose inception, inception:FILE, classifier:RUN or, for tests, random-conv.")
+    raise InvalidValue(
+        f"There is no extractor {name!r}.", "Choose derm, inception, inception:FILE, classifier:RUN or, for tests, random-conv."
+    )
 
 
 def fingerprint(pictures: np.ndarray) -> str:
@@ -184,6 +190,16 @@ class Inception(nn.Module):
 
 
 # --- our own classifiers -----------------------------------------------------------------------------------------------------------------
+
+
+def _open_derm() -> Extractor:
+    try:
+        return dataclasses.replace(_open_classifier(DERM), name=DERM)
+    except NotFound:
+        raise ExtractorUnavailable(
+            f"The extractor derm is not in {workspace.checkpoints() / 'pretrained'}.",
+            "It comes with the repository under checkpoints/pretrained/derm: copy it there, or name a classifier by classifier:RUN.",
+        ) from None
 
 
 def _open_classifier(reference: str) -> Extractor:

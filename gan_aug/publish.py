@@ -1,0 +1,193 @@
+"""Make a run ready to be passed on: its weights in half precision, what they have seen, and a model card. Only what CC0 images made.
+
+<out>/<name>/
+    run.json, training_list.parquet, status.json     as in every run folder
+    snapshots/step-*/                                 the sampled network, fp16, with its digest
+    evaluations.jsonl, audits.jsonl                   written by ``evaluate`` and ``audit`` on the published run itself
+    README.md                                         the card, from all of these
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import safetensors.torch
+import torch
+
+from gan_aug import audit, checkpoint, classifier, files, gans, runs, stats, workspace
+from gan_aug.catalog import entry
+from gan_aug.data import training_list
+from gan_aug.data.dataset import folder_of, open_dataset
+from gan_aug.data.split import load_split
+from gan_aug.errors import InvalidValue
+from gan_aug.images import to_float, to_uint8
+from gan_aug.latent import z_of_seeds
+from gan_aug.metrics import record
+from gan_aug.records import ClassifierConfig, GanConfig, Run, from_dict, to_dict
+
+LARGEST = 12 * 2**20  # of a file of weights [bytes]
+PICTURES = 64  # compared between full and half precision
+
+
+def publish(reference: str, name: str, out: Path) -> Path:
+    """Copy a snapshot into a run folder of its own, with its weights in half precision.
+
+    Parameters
+    ----------
+    reference : str
+        ``RUN``, ``RUN@best``, ``RUN@last`` or ``RUN@kimg``.
+    name : str
+        Id of the published run.
+    out : Path
+        Folder in which it is made; ``pretrained`` of the checkpoints folder is where the app looks.
+
+    Returns
+    -------
+    Path
+        The new folder.
+
+    Raises
+    ------
+    InvalidValue
+        If an image that the weights have seen is not CC0 or cannot be checked, the weights do not fit half precision or are too large,
+        or the folder exists.
+    """
+    run, snapshot = runs.resolve(reference)
+    seen = training_list.read(runs.run_folder(run.id))
+    _check_licences(run, seen)
+    full = checkpoint.load_sampled(snapshot)
+    half = {key: value.half() if value.is_floating_point() else value for key, value in full.items()}
+    broken = [key for key, value in half.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise InvalidValue(f"{broken[0]} of {snapshot.id} does not fit half precision.", "Publish another snapshot.")
+    meta = runs.read_meta(Path(snapshot.folder))
+    published = dataclasses.replace(run, id=workspace.check_name(name, "run name"), parent=None)
+    try:
+        with files.new_folder(out / name) as folder:
+            files.write_json(folder / "run.json", to_dict(published))
+            training_list.write(folder, seen)
+            place = runs.snapshot_folder(folder, snapshot.step)
+            place.mkdir(parents=True)
+            weights = place / meta["sampled"]
+            safetensors.torch.save_file({key: value.contiguous() for key, value in half.items()}, weights)
+            size = weights.stat().st_size
+            if size > LARGEST:
+                raise InvalidValue(
+                    f"The weights are {size / 2**20:.1f} MiB, more than {LARGEST / 2**20:.0f}.", "Train a narrower network to publish it."
+                )
+            meta |= {
+                "run": name,
+                "files": {meta["sampled"]: {"sha256": files.sha256_file(weights), "bytes": size}},
+                "metrics": {**meta["metrics"], "fp16_difference": _difference(run, full, half), **_held_out(run, half)},
+                "published_from": snapshot.id,
+            }
+            files.write_json(place / "meta.json", meta)
+            done = runs.RunStatus("finished", snapshot.step, snapshot.kimg, snapshot.kimg, 0.0, "Published.", (), runs.now())
+            runs.write_status(folder, done)
+    except FileExistsError:
+        raise InvalidValue(f"There already is a folder {out / name}.", "Choose another name, or delete it first.") from None
+    return out / name
+
+
+def _check_licences(run: Run, seen: list[Any]) -> None:
+    """Refuse weights that have seen an image which is not CC0: they can repeat it."""
+    wanted: dict[str, set[str]] = {}
+    for image in seen:
+        wanted.setdefault(image.dataset, set()).add(image.image_id)
+    for data, ids in wanted.items():
+        table = open_dataset(data).table
+        held = [(image_id, licence) for image_id, licence in zip(table["image_id"], table["licence"], strict=True) if image_id in ids]
+        if len(held) < len(ids):
+            raise InvalidValue(
+                f"{len(ids) - len(held)} images that {run.id} has seen are not in {data}, so their licence is unknown.",
+                "Publish where the dataset is complete.",
+            )
+        barred = [f"{image_id} ({licence or 'no licence stated'})" for image_id, licence in held if not _is_free(str(licence))]
+        if barred:
+            raise InvalidValue(
+                f"{run.id} has seen {len(barred)} images of {data} that are not CC0: {', '.join(barred[:3])} ...",
+                "Publish only what was trained on CC0 images: weights can repeat what they have seen.",
+            )
+
+
+def _is_free(licence: str) -> bool:
+    return licence.upper().replace("-", "").startswith(("CC0", "DRAWN BY GAN_AUG, CC0"))
+
+
+@torch.inference_mode()
+def _difference(run: Run, full: checkpoint.Weights, half: checkpoint.Weights) -> float:
+    """How far half precision moves a result: the largest step of a pixel [1/255] of a GAN, of a probability of a classifier."""
+    if run.kind == "gan":
+        config = from_dict(GanConfig, run.config)
+        n_classes = len(run.classes) if entry(run.spec).conditional else 0
+        G, _ = gans.spec(run.spec).build(config, n_classes)
+        z = torch.from_numpy(z_of_seeds(list(range(PICTURES)), config.z_dim))
+        y = torch.arange(PICTURES) % n_classes if n_classes else None
+        pictures = []
+        for weights in (full, half):
+            G.load_state_dict(weights)
+            pictures.append(to_uint8(G.eval()(z, y).permute(0, 2, 3, 1).numpy()).astype(int))
+        return float(np.abs(pictures[0] - pictures[1]).max())
+    config = from_dict(ClassifierConfig, run.config)
+    model = classifier.build(config, len(run.classes)).eval()
+    draws = np.random.default_rng(0).integers(0, 256, (PICTURES, config.resolution, config.resolution, 3), np.uint8)
+    x = torch.from_numpy(to_float(draws)).permute(0, 3, 1, 2)
+    found = []
+    for weights in (full, half):
+        model.load_state_dict(weights)
+        found.append(model(x).softmax(1))
+    return float((found[0] - found[1]).abs().max())
+
+
+def _held_out(run: Run, half: checkpoint.Weights) -> dict[str, float]:
+    """AUC of a classifier on the test part of its split, with DeLong's interval; nothing for a GAN. The look at test is logged."""
+    if run.kind == "gan":
+        return {}
+    image_set, split = open_dataset(run.dataset), load_split(run.dataset, run.split_id)
+    access = {"time": runs.now(), "by": "publish", "subject": run.id, "split": split.id}
+    record.append_lines(folder_of(run.dataset) / "test_access.jsonl", [access])
+    config = from_dict(ClassifierConfig, run.config)
+    model = classifier.build(config, len(run.classes))
+    model.load_state_dict(half)
+    rows = np.array(split.rows("test"), np.int64)
+    p = classifier.probabilities(model, image_set.at(config.resolution), rows, torch.device("cpu"))
+    areas = [stats.delong_ci((image_set.labels[rows] == label).astype(int), p[:, label]) for label in range(1, len(run.classes))]
+    found = {name: float(np.mean([getattr(area, name) for area in areas])) for name in ("value", "low", "high")}
+    return {"test/auc": found["value"], "test/auc_low": found["low"], "test/auc_high": found["high"], "test/images": len(rows)}
+
+
+def write_card(run_id: str, attribution: str = "") -> Path:
+    """Write the model card of a published run, README.md, from what its folder holds.
+
+    Parameters
+    ----------
+    attribution : str
+        How the makers of the images ask to be named; goes into the card.
+    """
+    run, snapshot = runs.resolve(run_id)
+    folder = runs.run_folder(run.id)
+    latest: dict[tuple[Any, ...], record.MetricRecord] = {}
+    for line in record.evaluations(run.id):
+        latest[line.extractor, line.dataset, line.part, line.class_name, line.metric] = line
+    sources: dict[str, int] = {}
+    for image in training_list.read(folder):
+        sources[image.dataset] = sources.get(image.dataset, 0) + 1
+    audits = audit.audits(run.id)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("gan_aug"), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+    )
+    text = environment.get_template("card.md.j2").render(
+        run=run,
+        snapshot=snapshot,
+        meta=runs.read_meta(Path(snapshot.folder)),
+        title=entry(run.spec).title if run.kind == "gan" else "EfficientNet classifier",
+        paper=f"{entry(run.spec).paper} (arXiv {entry(run.spec).arxiv})" if run.kind == "gan" else None,
+        sources=sources,
+        metrics=list(latest.values()),
+        audit=audits[-1] if audits else None,
+        attribution=attribution,
+    )
+    files.write_text(folder / "README.md", text)
+    return folder / "README.md"
