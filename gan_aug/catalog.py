@@ -9,7 +9,7 @@ from typing import Any
 from gan_aug.errors import InvalidValue, NotFound
 from gan_aug.records import GanConfig, from_dict
 
-PRESETS = ("small-data", "aidl21", "paper")
+PRESETS = ("small-data", "aidl21", "paper")  # not every GAN has every one
 
 PRESET_SUMMARIES = {
     "small-data": "Default, for hundreds to thousands of images: DiffAugment without colour, averaged weights, flips and turns.",
@@ -112,6 +112,39 @@ ENTRIES: dict[str, Entry] = {
                 "small-data": {**_SMALL_DATA, "augment": ("translation",), "g_lr": 1e-4, "d_lr": 4e-4, "beta1": 0.0, "beta2": 0.9},
                 "aidl21": {**_AIDL21, "z_dim": 256, "real_label": 0.9},
                 "paper": {**_PAPER, "architecture": "paper", "batch_size": 64},
+            },
+        ),
+        Entry(
+            name="r3gan",
+            title="R3GAN",
+            paper="Huang, Gokaslan, Kuleshov and Tompkin 2024: The GAN is dead; long live the GAN! A modern baseline GAN",
+            arxiv="2501.05441",
+            conditional=False,
+            aliases=("r3-gan", "rpgan"),
+            summary="The newest: real and generated images are rated against each other, under two penalties and without normalisation.",
+            presets={
+                "small-data": {
+                    **_SMALL_DATA,
+                    "width": 16,
+                    "r1_gamma": 1.0,
+                    "r2_gamma": 1.0,
+                    "r1_every": 8,
+                    "beta1": 0.0,
+                    "beta2": 0.9,
+                },
+                "paper": {
+                    **_PAPER,
+                    "architecture": "paper",
+                    "z_dim": 64,
+                    "width": 384,
+                    "batch_size": 256,
+                    "beta1": 0.0,
+                    "beta2": 0.9,
+                    "r1_gamma": 2.0,
+                    "r2_gamma": 2.0,
+                    "r1_every": 1,
+                    "ema_kimg": 500.0,
+                },
             },
         ),
     )

@@ -103,7 +103,8 @@ class GanConfig:
     real_label: float = 1.0  # target of real images in the logistic loss; below 1 is one-sided label smoothing
     gp_weight: float = 10.0  # lambda of the WGAN gradient penalty
     r1_gamma: float = 0.0  # weight of the R1 penalty; 0 switches it off
-    r1_every: int = 16  # R1 is applied every so many D updates, scaled up by as much
+    r2_gamma: float = 0.0  # weight of the R2 penalty, which is R1 on fakes; 0 switches it off
+    r1_every: int = 16  # R1 and R2 are applied every so many D updates, scaled up by as much
     aux_d: float = 1.0  # weight of the class loss in D (conditional GANs)
     aux_g: float = 1.0  # weight of the class loss in G
     aux_fake: float = 1.0  # weight, within D's class loss, of the loss on fakes
@@ -129,7 +130,7 @@ class GanConfig:
         for name in ("beta1", "beta2"):
             _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and below 1")
         _require(0.5 < self.real_label <= 1, "real_label", self.real_label, "above 0.5 and at most 1")
-        for name in ("gp_weight", "r1_gamma", "aux_d", "aux_g", "aux_fake", "ema_kimg", "ema_rampup"):
+        for name in ("gp_weight", "r1_gamma", "r2_gamma", "aux_d", "aux_g", "aux_fake", "ema_kimg", "ema_rampup"):
             _require(0 <= getattr(self, name) <= 1e6, name, getattr(self, name), "a finite number, 0 or above")
         for name in ("total_kimg", "tick_kimg", "snapshot_kimg"):
             _require(0 < getattr(self, name) <= 1e6, name, getattr(self, name), "above 0 and at most 1,000,000")

@@ -9,7 +9,7 @@ from torch import nn
 
 from gan_aug import catalog, gans
 from gan_aug.errors import InvalidValue, NotFound, UnknownKey
-from gan_aug.gans import acgan, dcgan, sngan, wgan_gp
+from gan_aug.gans import acgan, dcgan, r3gan, sngan, wgan_gp
 from gan_aug.gans.augment import diff_augment, dihedral
 from gan_aug.gans.blocks import ConvDiscriminator, ConvGenerator, channel_plan, r1_penalty
 from gan_aug.records import GanConfig
@@ -35,7 +35,7 @@ def test_catalog_and_files_agree():
     assert {path.stem for path in folder.glob("*.py")} - shared == set(catalog.ENTRIES)
     for name, entry in catalog.ENTRIES.items():
         assert gans.spec(name).name == entry.name == name
-        assert set(entry.presets) == set(catalog.PRESETS)
+        assert {"small-data", "paper"} <= set(entry.presets) <= set(catalog.PRESETS)
         assert entry.arxiv in gans.importlib.import_module(f"gan_aug.gans.{name}").__doc__
 
 
@@ -62,7 +62,7 @@ def test_shapes_ranges_and_gradients(name, resolution, architecture):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_preset_builds_a_valid_config_at_every_resolution(name):
-    for preset in catalog.PRESETS:
+    for preset in catalog.entry(name).presets:
         for resolution in (64, 128, 256):
             assert catalog.gan_config(name, preset, resolution=resolution).resolution == resolution
 
@@ -85,6 +85,13 @@ def test_a_conditional_g_takes_class_numbers_and_mixtures():
     assert not torch.allclose(G(z, y), G(z, 1 - y))
     with pytest.raises(ValueError, match="needs y"):
         G(z)
+
+
+def test_a_preset_that_a_gan_lacks_is_refused_with_those_it_has():
+    """The student project of 2021 could have had no settings for a method of 2024."""
+    with pytest.raises(InvalidValue, match=r"no preset 'aidl21'") as refusal:
+        catalog.gan_config("r3gan", "aidl21")
+    assert refusal.value.todo == "Choose one of small-data, paper."
 
 
 def test_unknown_names_are_named():
@@ -158,6 +165,66 @@ def test_batch_norm_keeps_its_eps():
         for module in [*G.modules(), *D.modules()]:
             if isinstance(module, nn.BatchNorm2d):
                 assert module.eps == 1e-5
+
+
+def r3gan_paper(resolution: int) -> tuple[nn.Module, nn.Module]:
+    with torch.device("meta"):
+        return r3gan.build(catalog.gan_config("r3gan", "paper", resolution=resolution), 0)
+
+
+@pytest.mark.parametrize(("resolution", "g", "d"), [(64, 22_429_824, 22_381_440), (256, 23_057_952, 23_009_568)])
+def test_r3gan_has_the_parameters_of_the_authors_code(resolution, g, d):
+    """Counted on networks built by github.com/brownvc/R3GAN with its FFHQ-64 and FFHQ-256 presets."""
+    G, D = r3gan_paper(resolution)
+    assert (count(G), count(D)) == (g, d)
+
+
+def test_r3gans_paper_preset_has_the_published_settings():
+    """FFHQ-64 of the authors' train.py, where a schedule begins."""
+    config = catalog.gan_config("r3gan", "paper")
+    assert (config.g_lr, config.d_lr, config.beta1, config.beta2, config.batch_size, config.z_dim) == (2e-4, 2e-4, 0.0, 0.9, 256, 64)
+    assert (config.r1_gamma, config.r2_gamma, config.r1_every, config.ema_kimg) == (2.0, 2.0, 1, 500.0)
+    assert "| followed " in r3gan.__doc__ and "| no" in r3gan.__doc__
+
+
+def test_r3gan_has_the_papers_widths_and_groups():
+    G, D = r3gan_paper(256)
+    for network, stages in ((G, [768] * 4 + [384, 192, 96]), (D, [96, 192, 384] + [768] * 4)):
+        blocks = [module.convolutions for module in network.modules() if isinstance(module, r3gan.Block)]
+        assert [layers[0].in_channels for layers in blocks] == [width for width in stages for _ in range(2)]
+        assert all([layer.kernel_size[0] for layer in layers] == [1, 3, 1] for layers in blocks)
+        assert all(layers[1].in_channels // layers[1].groups == 16 for layers in blocks)
+
+
+@pytest.mark.parametrize("architecture", ["dcgan", "paper"])
+def test_r3gan_has_no_normalisation_and_no_transposed_convolution(architecture):
+    _, G, D, _ = small("r3gan", architecture=architecture)
+    unwanted = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm, nn.modules.conv._ConvTransposeNd)
+    for network in (G, D):
+        assert not any(isinstance(module, unwanted) or hasattr(module, "parametrizations") for module in network.modules())
+        assert all(layer.stride == (1, 1) for layer in network.modules() if isinstance(layer, nn.Conv2d))
+
+
+def test_r3gan_blocks_start_as_the_identity_and_the_others_at_the_msr_scale():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(64, 128, 1), nn.Conv2d(128, 128, 3, 1, 1), nn.Conv2d(128, 64, 1, bias=False)]
+    block = r3gan.Block(layers, n_blocks=16)
+    x = torch.randn(2, 64, 8, 8)
+    assert torch.equal(block(x), x)
+    gain = math.sqrt(2 / 1.04) * 16 ** (-1 / 4)  # three layers: the exponent is -1 / (2 * 3 - 2)
+    assert layers[0].weight.std().item() == pytest.approx(gain / math.sqrt(64), rel=0.03)
+    assert layers[1].weight.std().item() == pytest.approx(gain / math.sqrt(9 * 128), rel=0.03)
+
+
+def test_r3gan_halves_with_1331():
+    x = torch.zeros(1, 2, 8, 8)
+    x[:, :, 3, 3] = 64
+    down = r3gan.Down(2, 2)(x)
+    assert down.shape == (1, 2, 4, 4)
+    assert down[0, 0, 1:3, 1:3].flatten().tolist() == pytest.approx([9.0, 3.0, 3.0, 1.0])  # pixel 3 lies nearer output 1 than output 2
+    kernel = torch.outer(torch.tensor([1.0, 3.0, 3.0, 1.0]), torch.tensor([1.0, 3.0, 3.0, 1.0])).expand(2, 1, 4, 4) / 64
+    x = torch.randn(3, 2, 16, 16)
+    torch.testing.assert_close(r3gan.Down(2, 2)(x), nn.functional.conv2d(x, kernel, stride=2, padding=1, groups=2))
 
 
 # --- losses ------------------------------------------------------------------------------------------------------------------------------
@@ -266,6 +333,17 @@ def test_acgan_losses():
         assert stats["D/class_accuracy"] == 1
     loss, _ = acgan.g_loss(Fixed(fake), X, X, y, GanConfig(aux_g=0.1))
     assert loss.item() == pytest.approx(softplus(1) + 0.1 * cross_entropy, rel=1e-6)
+
+
+def test_relativistic_losses():
+    """Pairs, not all against all; only differences count."""
+    real, fake = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 3.0])
+    for shift in (0.0, 100.0):
+        loss, stats = r3gan.d_loss(Fixed(real + shift, fake + shift), X, X, None, GanConfig())
+        assert loss.item() == pytest.approx((softplus(-1.5) + softplus(4)) / 2, rel=1e-5)
+        assert stats["D/accuracy"] == pytest.approx(0.25)
+        loss, _ = r3gan.g_loss(Fixed(real + shift, fake + shift), X, X, None, GanConfig())
+        assert loss.item() == pytest.approx((softplus(1.5) + softplus(-4)) / 2, rel=1e-5)
 
 
 @pytest.mark.parametrize("norm", [0.0, 2.0])

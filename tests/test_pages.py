@@ -292,6 +292,17 @@ def test_a_training_is_launched_as_it_was_filled_in(phantom: str) -> None:
     assert job.arguments["split_id"] == load_split(phantom).id
 
 
+def test_a_gan_offers_the_presets_it_has_and_no_others(phantom: str) -> None:
+    app = open_page("train")
+    app.selectbox(key="train--preset").set_value("aidl21").run()
+    app.segmented_control(key="train--gan").set_value("r3gan").run()
+    assert not app.exception and not app.error
+    assert app.selectbox(key="train--preset").options == ["small-data", "paper"]
+    assert app.selectbox(key="train--preset").value == "small-data"
+    click(app, "Launch")
+    assert jobs.list_jobs()[0].arguments["preset"] == "small-data"
+
+
 def test_preflight_counts_the_training_images_of_the_class(phantom: str) -> None:
     split, table = load_split(phantom), open_dataset(phantom).table
     count = int((table["label"].iloc[split.rows("train")] == "malignant").sum())

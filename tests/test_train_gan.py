@@ -104,6 +104,21 @@ def test_what_a_run_leaves(phantom):
     assert train_gan.train(run.id) == last
 
 
+def test_the_penalties_are_lazy_and_each_has_its_own_weight(phantom):
+    for name, gammas, expected in (
+        ("r3gan", {}, {"D/r1", "D/r2"}),
+        ("r3gan", {"r1_gamma": 0.0}, {"D/r2"}),
+        ("dcgan", {}, {"D/r1"}),
+        ("sngan", {}, set()),
+    ):
+        run = prepare(name, **gammas)
+        training = state.build_training(run, torch.device("cpu"))
+        data = state.TrainingImages(run, training.config, torch.device("cpu"))
+        for step in range(4):
+            stats = loop.train_step(training, data, "fp32")
+            assert set(stats) & {"D/r1", "D/r2"} == (expected if step % 2 == 0 else set())
+
+
 def test_the_training_list_names_the_training_images_and_no_others(phantom):
     run = prepare("dcgan")
     image_set, split = open_dataset("phantom"), load_split("phantom")

@@ -33,12 +33,14 @@ the exit code is then 130."""
 )
 def train(
     context: typer.Context,
-    gan: Annotated[str | None, typer.Argument(metavar="GAN", help="dcgan, wgan_gp, acgan or sngan; see 'gan-aug gans'.")] = None,
+    gan: Annotated[str | None, typer.Argument(metavar="GAN", help="dcgan, wgan_gp, acgan, sngan or r3gan; see 'gan-aug gans'.")] = None,
     data: Annotated[str | None, typer.Option("--data", metavar="DATASET", help="Dataset to train on; only its train part is used.")] = None,
     class_name: Annotated[
         str | None, typer.Option("--class", metavar="CLASS", help="Train on one class only (not acgan, which learns all).")
     ] = None,
-    preset: Annotated[str, typer.Option(metavar="PRESET", help="small-data, aidl21 or paper.")] = "small-data",
+    preset: Annotated[
+        str, typer.Option(metavar="PRESET", help="small-data, aidl21 or paper; 'gan-aug gans' says which a GAN has.")
+    ] = "small-data",
     size: Annotated[int | None, typer.Option(metavar="PX", help="Side of the images: 64, 128 or 256.  [default: the preset's]")] = None,
     kimg: Annotated[
         float | None, typer.Option(metavar="K", help="Length, in thousands of real images shown.  [default: the preset's]")
@@ -117,7 +119,8 @@ def gans(json: Json = False) -> None:
         return
     for entry in catalog.ENTRIES.values():
         names = " or ".join((entry.name, *entry.aliases))
-        say(f"{names}\n  {entry.title}. {entry.summary}\n  {entry.paper} (arXiv {entry.arxiv}).\n")
+        text = f"{entry.title}. {entry.summary}\n  {entry.paper} (arXiv {entry.arxiv}).\n  Presets: {', '.join(entry.presets)}."
+        say(f"{names}\n  {text}\n")
     for name, summary in catalog.PRESET_SUMMARIES.items():
         say(f"preset {name}: {summary}")
 

@@ -136,6 +136,8 @@ def logistic_accuracy(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 def r1_penalty(D: nn.Module, real: Tensor) -> Tensor:
     """R1: the mean squared norm of D's gradient at real images (Mescheder et al. 2018, arXiv 1801.04406, eq. 9, without gamma / 2).
 
+    At generated images it is R2 (eq. 10).
+
     Parameters
     ----------
     D : module

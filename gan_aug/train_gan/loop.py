@@ -45,12 +45,14 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
             fake = paint(y)
         real = diff_augment(real, config.augment)
         with device.autocast(precision, on):
-            loss, d_stats = spec.d_loss(state.D, real, diff_augment(fake.detach(), config.augment), y, config)
+            shown = diff_augment(fake.detach(), config.augment)
+            loss, d_stats = spec.d_loss(state.D, real, shown, y, config)
             stats |= {"D/loss": loss.detach(), **d_stats}
-            if config.r1_gamma and update % config.r1_every == 0:
-                penalty = r1_penalty(state.D, real)
-                loss = loss + config.r1_every * config.r1_gamma / 2 * penalty
-                stats["D/r1"] = penalty.detach()
+            for name, gamma, side in (("D/r1", config.r1_gamma, real), ("D/r2", config.r2_gamma, shown)):
+                if gamma and update % config.r1_every == 0:
+                    penalty = r1_penalty(state.D, side)
+                    loss = loss + config.r1_every * gamma / 2 * penalty
+                    stats[name] = penalty.detach()
         state.d_optimiser.zero_grad()
         loss.backward()
         state.d_optimiser.step()

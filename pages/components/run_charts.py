@@ -27,7 +27,7 @@ _PANELS = (
         (0, 1.02),
     ),
     ("Distance estimate", "The critic's estimate of how far generated images are from real ones.", {"D/distance": "distance"}, None),
-    ("Penalties", "Small and steady is healthy.", {"D/penalty": "gradient penalty", "D/r1": "R1 penalty"}, None),
+    ("Penalties", "Small and steady is healthy.", {"D/penalty": "gradient penalty", "D/r1": "R1 penalty", "D/r2": "R2 penalty"}, None),
     (
         "Class accuracy",
         "How often the discriminator names the class right.",

@@ -71,7 +71,7 @@ def _choices(datasets: list[Dataset], parent: Run | None) -> dict[str, Any]:
     left, right = st.columns(2)
     presets = list(entry.presets)
     at = presets.index(parent.preset) if parent and parent.preset in presets else 0
-    preset = left.selectbox("Preset", presets, index=at, help=_preset_help(), key=f"{prefix}-preset")
+    preset = left.selectbox("Preset", presets, index=at, help=_preset_help(presets), key=f"{prefix}-preset")
     text = "The same seed repeats a training."
     seed = right.number_input("Seed", 0, 2**31 - 1, parent.seed if parent else 0, help=text, key=f"{prefix}-seed")
     defaults = dataclasses.asdict(catalog.gan_config(gan, preset))
@@ -107,8 +107,8 @@ def _class(place: Any, record: Dataset, entry: catalog.Entry, parent: Run | None
     )
 
 
-def _preset_help() -> str:
-    return "\n\n".join(f"**{name}**: {text}" for name, text in catalog.PRESET_SUMMARIES.items())
+def _preset_help(presets: list[str]) -> str:
+    return "\n\n".join(f"**{name}**: {catalog.PRESET_SUMMARIES[name]}" for name in presets)
 
 
 def _split_id(record: Dataset) -> str | None:
