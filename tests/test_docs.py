@@ -64,7 +64,7 @@ def test_the_tree_tells_each_floor() -> None:
 
 
 def test_the_table_has_every_verb() -> None:
-    rows = [line.split("|")[1] for line in section("The console").splitlines() if line.startswith("| `") and "GAN_AUG" not in line]
+    rows = [line.split("|")[1] for line in section("The console").splitlines() if re.match(r"\| `[a-z]", line)]
     assert {verb for row in rows for verb in re.findall("`([^`]+)`", row)} == set(COMMANDS)
 
 
