@@ -23,7 +23,7 @@ from gan_aug.data.formats import Source, recognise
 from gan_aug.data.labels import BINARY
 from gan_aug.data.layouts import Record
 from gan_aug.errors import InvalidValue, UserError
-from gan_aug.images import ImageRejected, Picture, read_picture
+from gan_aug.images import ImageRejected, Picture, read_picture, read_provenance
 from gan_aug.records import Dataset, ImportReport
 from gan_aug.workspace import processors
 
@@ -178,6 +178,9 @@ def _decode(task: tuple[Path, int]) -> tuple[Picture, str] | str:
         picture = read_picture(*task)
     except ImageRejected as error:
         return error.reason
+    origin = read_provenance(task[0]) or {}
+    if origin.get("digitalSourceType") == "trainedAlgorithmicMedia":  # IPTC's term; ours all carry it
+        return "it says of itself that a trained model made it; synthetic images take part in trainings through schemes only"
     return picture, phash(picture.pixels)
 
 

@@ -17,8 +17,9 @@ import numpy as np
 
 from gan_aug import backbones, files, runs, workspace
 from gan_aug.data.dataset import ImageSet, open_dataset
+from gan_aug.data.split import check as check_splits
 from gan_aug.data.split import list_splits, load_split, make_split
-from gan_aug.errors import InvalidValue, NotFound
+from gan_aug.errors import InvalidValue, LeakError, NotFound
 from gan_aug.records import ClassifierConfig, Scheme, SeenImage, Split, Study, from_dict, to_dict
 from gan_aug.schemes import (
     CuratedImage,
@@ -245,6 +246,7 @@ def _flat(study: Study) -> dict[str, Any]:
 def _settle(study: Study, parsed: tuple[Scheme, ...], image_set: ImageSet, split: Split, config: ClassifierConfig) -> Plan:
     """Pin every reference and refuse every leak."""
     classes = image_set.record.classes
+    notes = _check_groups(image_set, split)
     weights = backbones.initial_weights(config)
     sizes = {part: _count(image_set, split.rows(part)) for part in ("train", "val", "test")}
     arms, seen = [], {}
@@ -256,7 +258,7 @@ def _settle(study: Study, parsed: tuple[Scheme, ...], image_set: ImageSet, split
         seen |= seen_images(generators, curated, weights)
     refuse_leaks(seen, image_set, split)
     _refuse_twins(arms)
-    notes = _notes_on_origin(seen, split)
+    notes += _notes_on_origin(seen, split)
     if weights and weights.run_id is None:
         notes.append(f"What the initial weights {Path(weights.file).name} were trained on is not known here.")
     outside, left_out = open_dataset(study.external) if study.external else None, ()
@@ -278,6 +280,26 @@ def _settle(study: Study, parsed: tuple[Scheme, ...], image_set: ImageSet, split
         external_left_out=left_out,
         notes=tuple(notes),
     )
+
+
+def _check_groups(image_set: ImageSet, split: Split) -> list[str]:
+    """Refuse a split that separates what belongs together; what is known of patients and lesions, for the report.
+
+    Raises
+    ------
+    LeakError
+    """
+    report = check_splits(image_set.record.name)
+    broken = [sentence for sentence in report.violations if sentence.startswith(f"Split {split.id} ")]
+    if broken:
+        raise LeakError(
+            f"{broken[0]}{f' So it is with {len(broken) - 1} more groups.' if len(broken) > 1 else ''}",
+            f"Make a split that keeps groups together: gan-aug data split {image_set.record.name}",
+        )
+    if report.n_with_patient == report.n_images:
+        return []
+    known = f"The patient is known for {report.n_with_patient} and the lesion for {report.n_with_lesion} of {report.n_images} images"
+    return [f"{known} of {image_set.record.name}; of the others, only duplicates and verified near-duplicates were kept together."]
 
 
 def _settle_arm(scheme: Scheme, generators: tuple[Generator, ...], curated: list[CuratedImage], counts: dict[str, int]) -> Arm:
