@@ -1,4 +1,4 @@
-"""Latent vectors: z of a seed, walks between seeds, and the seed plane. NumPy only.
+"""Latent vectors: z of a seed, walks between seeds, planes of seeds, and directions. NumPy only.
 
 One seed is one z on every device, at every batch size and in every version of the libraries: NumPy promises stable bit streams for its bit
 generators (not for ``standard_normal``), so z is made here from Philox's raw bits through the Box-Muller transform.
@@ -117,6 +117,66 @@ def plane(x: float, y: float, z_dim: int, stride: int = 1000) -> np.ndarray:
     lower = slerp(corner(x0, y0), corner(x0 + 1, y0), x - x0)
     upper = slerp(corner(x0, y0 + 1), corner(x0 + 1, y0 + 1), x - x0)
     return slerp(lower, upper, y - y0)
+
+
+def plane_of(seeds: tuple[int, int, int], u: float, v: float, z_dim: int) -> np.ndarray:
+    """Latent vector of a point on the plane that three seeds span: the first at (0, 0), the second at (1, 0), the third at (0, 1).
+
+    The straight blend ``(1 - u - v) a + u b + v c`` gives the direction; its length is the mean of the three lengths, weighted by the size
+    of those shares, so that points between the seeds are as far from the origin as samples of N(0, I) are (see :func:`slerp`).
+
+    Returns
+    -------
+    ndarray of shape (z_dim,), float32
+    """
+    shares = np.array([1.0 - u - v, u, v])
+    if not np.isfinite(shares).all():
+        raise InvalidValue(f"There is no point ({u}, {v}) on the plane.", "Use finite numbers.")
+    corners = z_of_seeds(list(seeds), z_dim).astype(np.float64)
+    blend = shares @ corners
+    length = np.linalg.norm(blend)
+    wanted = np.abs(shares) @ np.linalg.norm(corners, axis=1) / np.abs(shares).sum()
+    return (blend * (wanted / length) if length > 0 else blend).astype(np.float32)
+
+
+def principal_directions(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The directions of z that change a linear layer's output most, in order (Shen and Zhou 2021, "SeFa", arXiv 2007.06600).
+
+    A step n of unit length changes ``A z + b`` by ``A n``, whose length is greatest along the eigenvectors of A^T A.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (outputs, z_dim)
+        A.
+
+    Returns
+    -------
+    directions : ndarray of shape (z_dim, z_dim), float32
+        One per row, orthonormal; the largest component of each is positive, because a direction has no sign of its own.
+    strengths : ndarray of shape (z_dim,), float64
+        Length of ``A n`` for each, descending.
+    """
+    values, vectors = np.linalg.eigh(matrix.T.astype(np.float64) @ matrix.astype(np.float64))
+    directions = vectors.T[::-1]
+    largest = np.abs(directions).argmax(axis=1)
+    directions = directions * np.sign(directions[np.arange(len(directions)), largest])[:, None]
+    return directions.astype(np.float32), np.sqrt(np.maximum(values[::-1], 0.0))
+
+
+def along(z: np.ndarray, direction: np.ndarray, reach: float, steps: int) -> np.ndarray:
+    """Even steps from ``z - reach n`` to ``z + reach n`` with n the direction at unit length: (steps, z_dim), float32.
+
+    Raises
+    ------
+    InvalidValue
+        If the direction is zero or of another z_dim, or there are fewer than 2 steps or no reach.
+    """
+    length = np.linalg.norm(direction)
+    if direction.shape != z.shape or not length > 0:
+        raise InvalidValue(f"A direction of shape {direction.shape} does not fit z of shape {z.shape}.", "Use a direction of the same run.")
+    if steps < 2 or not 0 < reach < np.inf:
+        raise InvalidValue(f"{steps} steps over a reach of {reach} are no way to go.", "Use at least 2 steps and a reach above 0.")
+    return (z + np.linspace(-reach, reach, steps)[:, None] * (direction / length)).astype(np.float32)
 
 
 def truncate(z: np.ndarray, truncation: float) -> np.ndarray:

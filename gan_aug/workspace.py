@@ -53,3 +53,19 @@ def check_name(name: str, what: str = "name") -> str:
 def processors() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def refuse_source(path: Path, what: str) -> None:
+    """Refuse to write ``what``, which shows real images, among the files of a checkout of gan_aug: from there it might be published.
+
+    Raises
+    ------
+    InvalidValue
+        If ``path`` lies in the checkout that this module runs from, and not in the workspace.
+    """
+    checkout = Path(__file__).resolve().parent.parent
+    inside = (checkout / ".git").exists() and path.resolve().is_relative_to(checkout)
+    if inside and not path.resolve().is_relative_to(home()):
+        raise InvalidValue(
+            f"{path} lies among gan_aug's own files, and {what} shows real images.", "Choose a folder elsewhere, or one in the workspace."
+        )

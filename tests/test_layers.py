@@ -18,7 +18,20 @@ FLOORS = (
     {"records", "errors", "files", "workspace", "latent", "images", "randomness"},
     {"runs", "checkpoint", "store", "migrations", "data", "catalog", "device", "backbones"},
     {"gans", "classifier", "schemes", "metrics", "stats", "render", "reviews", "training"},
-    {"train_gan", "train_classifier", "sample", "evaluate", "subjects", "audit", "study", "report", "export", "publish"},
+    {
+        "train_gan",
+        "train_classifier",
+        "sample",
+        "evaluate",
+        "subjects",
+        "audit",
+        "directions",
+        "project",
+        "study",
+        "report",
+        "export",
+        "publish",
+    },
     {"jobs", "work", "doctor"},
     {"cli", "__main__"},
 )
@@ -26,7 +39,8 @@ FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 
 # What pages show is computed elsewhere. These hold models or fit them; with torch in the web process a page was several times slower.
 HEAVY = {"torch", "torchvision", "efficientnet_pytorch", "pytorch_fid", "sklearn"}
-LIGHT = (FLOORS[0] | FLOORS[1]) - {"checkpoint", "device"} | {"schemes", "stats", "render", "reviews", "sample", "study", "report"}
+LIGHT = (FLOORS[0] | FLOORS[1]) - {"checkpoint", "device"} | {"schemes", "stats", "render", "reviews"}
+LIGHT |= {"sample", "directions", "study", "report"}
 
 # A training machine need not have these.
 OFFICE = {"sqlalchemy", "alembic", "typer", "streamlit"}

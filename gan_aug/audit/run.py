@@ -130,16 +130,11 @@ def audit(
 
 
 def _sheet_folder(out: Path | None, source: Generator | Folder) -> Path:
-    """Where the sheet goes. It shows photographs of patients: never into the source code, from where it might be published."""
+    """Where the sheet goes."""
     if out is None:
         name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in source.name)[-80:]
         return workspace.home() / "audits" / name
-    checkout = Path(__file__).resolve().parents[2]
-    if (checkout / ".git").exists() and out.resolve().is_relative_to(checkout) and not out.resolve().is_relative_to(workspace.home()):
-        raise InvalidValue(
-            f"{out} lies among gan_aug's own files, and the sheet of closest pairs shows real images.",
-            "Choose a folder elsewhere, or leave --out away: the workspace is used then.",
-        )
+    workspace.refuse_source(out, "the sheet of closest pairs")
     return out
 
 

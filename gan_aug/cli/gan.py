@@ -1,4 +1,4 @@
-"""Verbs about GANs: train them, list them, paint images, walk through latent space."""
+"""Verbs about GANs: train them, list them, paint images, walk through latent space, find its directions, project into it."""
 
 import math
 from pathlib import Path
@@ -10,8 +10,10 @@ from gan_aug.cli.options import ClassName, Device, Json, Reference, Resume, Seed
 from gan_aug.cli.output import (
     EXIT_DONE,
     UsageError,
+    counting,
     print_facts,
     print_json,
+    print_table,
     progress,
     say,
 )
@@ -191,6 +193,87 @@ def walk(
         print_json({"file": out, "frames": frames, "seeds": numbers, "runs": references})
     else:
         say(f"{frames} frames are in {out}.")
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  gan-aug directions RUN --out directions
+  gan-aug directions RUN --seeds 3,7 --top 4 --save 1=darker --save 3=border --out directions
+  gan-aug directions RUN --named --out named
+
+SeFa (arXiv 2007.06600) reads them off the weights of the first layer. Each strip has one row per seed, the seed in the middle."""
+)
+def directions(
+    run: Reference,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for a PNG strip per direction and directions.json.")],
+    top: Annotated[int, typer.Option(metavar="N", help="How many, the strongest first.")] = 8,
+    seeds: Annotated[str, typer.Option(metavar="SEEDS", help="Seeds to start from, one row each.")] = "0-2",
+    reach: Annotated[float, typer.Option(metavar="R", help="How far to go either way, in standard deviations of z.")] = 4.0,
+    steps: Annotated[int, typer.Option(metavar="N", help="Pictures on the way.")] = 7,
+    class_name: ClassName = None,
+    save: Annotated[
+        list[str] | None, typer.Option(metavar="NUMBER=NAME", help="Give a direction a name, in the database; may be repeated.")
+    ] = None,
+    named: Annotated[bool, typer.Option("--named", help="Paint the directions that have names instead.")] = False,
+    json: Json = False,
+) -> None:
+    """Paint the directions in which a GAN's pictures change most, and name them."""
+    from gan_aug import directions as finding
+    from gan_aug.latent import parse_seeds
+
+    pairs = [text.partition("=") for text in save or []]
+    if named and pairs:
+        raise UsageError("--save names new directions, and --named paints those that have names; use one of them.")
+    if any(not number.isdecimal() or not name for number, _, name in pairs):
+        raise UsageError("--save takes a number and a name, as in --save 1=darker.")
+    lines = finding.write_strips(run, out, top, tuple(parse_seeds(seeds)), reach, steps, class_name, named)
+    saved = [finding.save(run, int(number), name).name for number, _, name in pairs]
+    if json:
+        print_json({"folder": out, "directions": lines, "saved": saved})
+        return
+    say(f"{len(lines)} directions are in {out}.")
+    print_table(("file", "strength"), ((line["file"], line["strength"]) for line in lines), empty="")
+    if saved:
+        say(f"Saved: {', '.join(saved)}.")
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  gan-aug project RUN photograph.jpg --out projection
+  gan-aug project RUN photograph.jpg --class malignant --extractor classifier:RUN2 --steps 1000 --out projection"""
+)
+def project(
+    run: Reference,
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A photograph; its centre square is taken.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for projection.png, which shows the photograph, and projection.json.")],
+    class_name: ClassName = None,
+    extractor: Annotated[str, typer.Option(metavar="NAME", help="Network whose features are compared besides pixels.")] = "random-conv",
+    starts: Annotated[int, typer.Option(metavar="N", help="Random pictures to start from, the nearest of 256.")] = 4,
+    steps: Annotated[int, typer.Option(metavar="N", help="Steps from each start.")] = 300,
+    seed: Annotated[int, typer.Option(metavar="SEED", help="Decides the random pictures.")] = 0,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Find the latent vector whose picture comes nearest to a photograph, and tell how near."""
+    with progress("projecting") as report:
+        from gan_aug import project as projecting
+
+        options = {"class_name": class_name, "extractor": extractor, "starts": starts, "steps": steps, "seed": seed, "device_name": device}
+        found = projecting.project(run, image, out=out, **options, on_progress=counting(report))
+    if json:
+        print_json(found)
+        return
+    say(f"The projection of {found.image} by {found.checkpoint} is in {out}.")
+    print_facts(
+        {
+            "distance": f"{found.distance:.1f} grey levels",
+            "nearest of 256 random pictures": f"{found.random_least:.1f} (median {found.random_median:.1f})",
+            "features by " + found.extractor: found.feature_distance,
+            "length of z": f"{found.length:.2f} (about 1 for samples)",
+        }
+    )
 
 
 @app.command("export", hidden=True)

@@ -1,0 +1,216 @@
+"""Directions of latent space: which way to move z so that a generator's pictures change most. No torch.
+
+SeFa (Shen and Zhou 2021, arXiv 2007.06600) reads them off the weights of the layer that z enters by, without data or training. That layer
+is found in the exported graph, and what belongs to it is taken along: everything affine from z on, until a second layer, a nonlinearity or
+a fork. A BatchNorm behind the layer is therefore part of it, except where a shortcut passes it by; :class:`Directions` says which it was.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from gan_aug import files, images, latent, runs, store
+from gan_aug.errors import CorruptFile, InvalidValue, UserError
+from gan_aug.records import NOTICE
+from gan_aug.render import ensure_onnx, open_generator
+from gan_aug.sample import class_numbers
+
+RECORD = "directions.json"
+
+_LAYERS = {"Gemm", "MatMul", "Conv", "ConvTranspose"}
+_AFFINE = _LAYERS | {"Add", "Sub", "Mul", "Div", "BatchNormalization", "Concat", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"}
+_AFFINE |= {"Identity", "Cast"}
+_MAX_TOP = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Directions:
+    """What SeFa finds in a generator."""
+
+    checkpoint: str  # RUN@kimg
+    vectors: np.ndarray  # (z_dim, z_dim) float32, one direction of unit length per row, the strongest first
+    strengths: np.ndarray  # (z_dim,) float64: how far a unit step moves the layer's output
+    layer: str  # which part of the generator it was read off, in words
+
+
+def first_layer(model: onnx.ModelProto) -> tuple[np.ndarray, str]:
+    """The matrix by which z enters a generator, (outputs, z_dim) float64, and what it comprises, in words.
+
+    Raises
+    ------
+    InvalidValue
+        If z does not enter by a linear layer or a convolution.
+    """
+    graph = model.graph
+    constants = {item.name for item in graph.initializer} | {node.output[0] for node in graph.node if node.op_type == "Constant"}
+    given = constants | {item.name for item in graph.input} | {""}
+    tensor, passed, forked = "z", [], []
+    while True:
+        users = [node for node in graph.node if tensor in node.input]
+        if len(users) != 1:
+            forked = [node.op_type for node in users]
+            break
+        (node,) = users
+        others = [name for name in node.input if name != tensor]
+        once = list(node.input).count(tensor) == 1 and set(others) <= given
+        if node.op_type not in _AFFINE or not once or (node.op_type in _LAYERS and set(passed) & _LAYERS):
+            break
+        if node.op_type != "Concat" and not set(others) <= constants | {""}:
+            break  # a product with the class is not affine in z alone
+        tensor = node.output[0]
+        passed.append(node.op_type)
+    layers = [kind for kind in passed if kind in _LAYERS]
+    if not layers:
+        raise InvalidValue(
+            "z does not enter this generator by a linear layer or a convolution.", "Directions cannot be read off its weights."
+        )
+    kind = {"Gemm": "linear layer", "MatMul": "linear layer"}.get(layers[0], "convolution")
+    if "BatchNormalization" in passed or _bias_of_batch_norm(graph, layers[0]):
+        words = f"first {kind} with the BatchNorm behind it"
+    elif "BatchNormalization" in forked:
+        words = f"first {kind}, without the BatchNorm behind it, which a shortcut passes by"
+    else:
+        words = f"first {kind}"
+    return _jacobian(model, tensor), words
+
+
+def _bias_of_batch_norm(graph: onnx.GraphProto, kind: str) -> bool:
+    """Whether the exporter has merged a BatchNorm into the first convolution: our first convolutions have no bias of their own."""
+    node = next(node for node in graph.node if node.op_type == kind)
+    return kind in ("Conv", "ConvTranspose") and len(node.input) == 3
+
+
+def _jacobian(model: onnx.ModelProto, tensor: str) -> np.ndarray:
+    """d tensor / d z, (outputs, z_dim), of a tensor that is affine in z: what z = e_i adds to z = 0."""
+    z_dim = next(item for item in model.graph.input if item.name == "z").type.tensor_type.shape.dim[1].dim_value
+    cut = onnx.ModelProto()
+    cut.CopyFrom(model)
+    del cut.graph.output[:]
+    cut.graph.output.append(onnx.helper.make_empty_tensor_value_info(tensor))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(cut.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    feeds = {"z": np.concatenate([np.zeros((1, z_dim)), np.eye(z_dim)]).astype(np.float32)}
+    for item in session.get_inputs():
+        if item.name == "y":
+            feeds["y"] = np.full((z_dim + 1, item.shape[1]), 1 / item.shape[1], np.float32)
+    (found,) = session.run([tensor], feeds)
+    rows = found.reshape(z_dim + 1, -1).astype(np.float64)
+    return (rows[1:] - rows[0]).T
+
+
+def find(reference: str) -> Directions:
+    """SeFa's directions of the generator that ``RUN``, ``RUN@best``, ``RUN@last`` or ``RUN@kimg`` means.
+
+    Raises
+    ------
+    UserError
+        If there is no such snapshot, or its generator has no such layer.
+    """
+    _, checkpoint, _ = open_generator(reference)
+    path = ensure_onnx(checkpoint)
+    try:
+        model = onnx.load(path)
+    except Exception as error:  # protobuf raises an error of its own
+        raise CorruptFile(f"{path} cannot be read ({error}).", "Delete it: it is made anew when next needed.") from error
+    matrix, words = first_layer(model)
+    vectors, strengths = latent.principal_directions(matrix)
+    return Directions(checkpoint.id, vectors, strengths, words)
+
+
+def strip(reference: str, direction: np.ndarray, seeds: list[int], reach: float, steps: int, class_name: str | None = None) -> np.ndarray:
+    """Pictures along a direction, one row per seed: (len(seeds) * R, steps * R, 3) uint8, the seed itself in the middle."""
+    run, _, renderer = open_generator(reference)
+    rows = []
+    for z in latent.z_of_seeds(seeds, renderer.z_dim):
+        path = latent.along(z, direction, reach, steps)
+        rows.append(images.strip(renderer.render(path, class_numbers(run, class_name, steps))))
+    return np.concatenate(rows)
+
+
+def write_strips(
+    reference: str,
+    out: Path,
+    top: int = 8,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    reach: float = 4.0,
+    steps: int = 7,
+    class_name: str | None = None,
+    named: bool = False,
+) -> list[dict[str, Any]]:
+    """Paint a strip for each of the strongest directions, or with ``named`` for each that somebody has named, and list them.
+
+    Returns
+    -------
+    list of dict
+        file, name, strength (None of named ones), vector of each; also in ``directions.json`` with where they come from.
+
+    Raises
+    ------
+    UserError
+        As :func:`find`; and if a number is out of range, nobody has named a direction, or ``out`` cannot be written.
+    """
+    if not 1 <= top <= _MAX_TOP:
+        raise InvalidValue(f"The top {top} directions cannot be shown.", f"Ask for 1 to {_MAX_TOP}.")
+    if not seeds:
+        raise InvalidValue("There is no seed to start from.", "Name at least one seed.")
+    run, checkpoint, _ = open_generator(reference)
+    if named:
+        chosen = [(direction.name, None, np.array(direction.vector, np.float32)) for direction in store.directions(run.id)]
+        layer = None
+        if not chosen:
+            raise InvalidValue(f"Nobody has named a direction of {run.id}.", "Name one with --save NUMBER=NAME.")
+    else:
+        found = find(reference)
+        layer = found.layer
+        chosen = [
+            (f"direction-{number + 1}", float(found.strengths[number]), found.vectors[number])
+            for number in range(min(top, len(found.vectors)))
+        ]
+    lines = []
+    try:
+        for name, strength, vector in chosen:
+            origin = {
+                "notice": NOTICE,
+                "checkpoint": checkpoint.id,
+                "direction": name,
+                "seeds": list(seeds),
+                "reach": reach,
+                "class": class_name,
+            }
+            content = images.png_bytes(strip(reference, vector, list(seeds), reach, steps, class_name), origin)
+            files.write_bytes(out / f"{name}.png", content)
+            lines.append({"file": f"{name}.png", "name": name, "strength": strength, "vector": [float(value) for value in vector]})
+        record = {
+            "checkpoint": checkpoint.id,
+            "weights_sha256": checkpoint.weights_sha256,
+            "method": "named" if named else f"SeFa (arXiv 2007.06600): {layer}",
+            "seeds": list(seeds),
+            "reach": reach,
+            "class": class_name,
+            "created": runs.now(),
+            "directions": lines,
+        }
+        files.write_json(out / RECORD, record)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror}.", "Make room, or choose another place.") from error
+    return lines
+
+
+def save(reference: str, number: int, name: str, by: str = "console") -> store.Direction:
+    """Give the ``number``-th strongest direction (from 1) of a run a name, in the database.
+
+    Raises
+    ------
+    UserError
+        As :func:`find`; and if there is no such direction or the name cannot be one.
+    """
+    found = find(reference)
+    if not 1 <= number <= len(found.vectors):
+        raise InvalidValue(f"There is no direction {number}.", f"There are 1 to {len(found.vectors)}.")
+    return store.save_direction(found.checkpoint.partition("@")[0], name, found.vectors[number - 1].tolist(), by)
