@@ -49,13 +49,15 @@ def newest_good(run_id: str, total_kimg: float) -> checkpoint.Snapshot | None:
     return snapshot
 
 
-def write_tick(run_id: str, step: int, kimg: float, total_kimg: float, speed: float, numbers: dict[str, float]) -> dict[str, Any]:
-    """Append a line of statistics, renew the status, and return the line. ``speed`` is in images per second."""
+def write_tick(
+    run_id: str, step: int, kimg: float, total_kimg: float, speed: float, numbers: dict[str, float], flags: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Append a line of statistics, renew the status, and return the line. ``speed`` is in images per second, ``flags`` in sentences."""
     folder = runs.run_folder(run_id)
     line = {"step": step, "kimg": round(kimg, 3), "images_per_second": round(speed, 1)}
     line |= {name: round(value, 6) for name, value in numbers.items()}
     runs.append_stats(folder, line)
-    runs.write_status(folder, runs.RunStatus("running", step, kimg, total_kimg, speed, "Training.", (), runs.now()))
+    runs.write_status(folder, runs.RunStatus("running", step, kimg, total_kimg, speed, "Training.", flags, runs.now()))
     return line
 
 

@@ -363,6 +363,19 @@ def test_a_run_of_a_console_is_watched_but_not_stopped_here(phantom: str) -> Non
     assert not {"Stop", "Resume"} & {button.label for button in app.button}
 
 
+def test_the_health_of_a_run_is_told_and_its_variety_charted(phantom: str) -> None:
+    from pages.components.run_charts import panels
+
+    run = make_run(state="running")
+    folder = runs.run_folder(run.id)
+    runs.append_stats(folder, {"step": 999, "kimg": 9.9, "images_per_second": 50.0, "diversity": 0.05})
+    runs.write_status(folder, dataclasses.replace(runs.status(run.id), flags=("Mode collapse: something is *wrong*.",)))
+    app = open_page("train", run=run.id)
+    assert "Mode collapse: something is *wrong*." in [warning.value.replace("\\", "") for warning in app.warning]
+    (panel,) = [panel for panel in panels(runs.read_stats(run.id)[0]) if panel.title == "Variety of the generated images"]
+    assert list(panel.lines[0].y) == [0.05]
+
+
 def test_the_job_of_a_run_is_found_again(phantom: str) -> None:
     run = make_run(state="stopped")
     job = jobs.submit("train_gan", {"run_id": run.id})

@@ -33,6 +33,8 @@ def train_here(kind: str, prepare: Callable[[], str], command: str, as_json: boo
         print_json({"run": run, "checkpoint": saved, "status": status})
     if "val/auc" in saved.metrics:
         remark(f"Best AUC on val: {saved.metrics['val/auc']:.3f}, at step {saved.step}.")
+    for flag in status.flags:
+        remark(flag)
     if status.state == "stopped":
         verb = "train" if kind == "gan" else "classify"
         remark(f"Stopped after {status.kimg:g} of {status.total_kimg:g} thousand images. Go on with: gan-aug {verb} --resume {run.id}")

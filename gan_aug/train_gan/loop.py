@@ -6,6 +6,7 @@ function of (seed, step), so a training that was stopped or killed and resumed e
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,8 +14,9 @@ from gan_aug import catalog, checkpoint, device, files, gans, images, randomness
 from gan_aug.errors import Diverged
 from gan_aug.gans.augment import diff_augment
 from gan_aug.gans.blocks import r1_penalty
-from gan_aug.records import Checkpoint, Run
-from gan_aug.train_gan.state import Training, TrainingImages, build_training, sample_grid
+from gan_aug.records import Checkpoint, GanConfig, Run, from_dict
+from gan_aug.train_gan import health
+from gan_aug.train_gan.state import GRID_SIDE, Training, TrainingImages, build_training, grid_classes, sample_pictures
 from gan_aug.training import OnTick, ShouldStop, Tick, newest_good, recorded, write_end, write_tick
 
 FULL_SNAPSHOTS = 2  # older ones keep only the weights that are sampled
@@ -96,7 +98,9 @@ def train(run_id: str, *, on_tick: OnTick | None = None, should_stop: ShouldStop
         If the run is being trained elsewhere, its data are gone, or the disk is full.
     """
     with recorded(run_id):
-        return _train(runs.load_run(run_id), on_tick or (lambda tick: None), should_stop or (lambda: False))
+        run = runs.load_run(run_id)
+        with health.memory_explained(from_dict(GanConfig, run.config)):
+            return _train(run, on_tick or (lambda tick: None), should_stop or (lambda: False))
 
 
 def _train(run: Run, on_tick: OnTick, should_stop: ShouldStop) -> Checkpoint:
@@ -118,14 +122,23 @@ def _train(run: Run, on_tick: OnTick, should_stop: ShouldStop) -> Checkpoint:
     verb = "Resuming" if snapshot else "Starting"
     runs.append_log(folder, f"{verb} at step {state.step} of {total_steps} on {device.describe(on)}, {precision}.")
 
-    def save(metrics: dict[str, float]) -> Checkpoint:
+    # Watch.
+    classes = grid_classes(run)
+    real_variety = health.variety(*data.examples(classes))
+    watch = health.Watch(folder, runs.read_stats(run.id)[0])
+    variety_steps = tick_steps * health.VARIETY_TICKS
+
+    def paint() -> np.ndarray:
         if not state.weights_are_finite():
             raise Diverged(
                 "A weight became infinite or not a number.", "The last good snapshot is kept. Start a new run with smaller learning rates."
             )
+        return sample_pictures(state, on)
+
+    def save(metrics: dict[str, float], pictures: np.ndarray) -> Checkpoint:
         saved = checkpoint.save_snapshot(run, state.snapshot(metrics))
         checkpoint.thin(run.id, FULL_SNAPSHOTS)
-        files.write_bytes(folder / "grids" / f"step-{state.step:08d}.png", images.png_bytes(sample_grid(state, on), None))
+        files.write_bytes(folder / "grids" / f"step-{state.step:08d}.png", images.png_bytes(images.grid(pictures, GRID_SIDE), None))
         return saved
 
     # Train.
@@ -140,10 +153,15 @@ def _train(run: Run, on_tick: OnTick, should_stop: ShouldStop) -> Checkpoint:
         ended = state.step == total_steps or stopped
         if state.step % tick_steps == 0 or ended:
             means, speed = tick.means(), tick.images_per_second()
-            line = write_tick(run.id, state.step, state.kimg, config.total_kimg, speed, means)
+            due = state.step % snapshot_steps == 0 or ended
+            if due or state.step % variety_steps == 0:
+                pictures = paint()
+                means["diversity"] = health.variety(pictures, classes) / max(real_variety, 1e-6)
+            flags = watch.add({"kimg": state.kimg, **means})
+            line = write_tick(run.id, state.step, state.kimg, config.total_kimg, speed, means, flags)
             on_tick({**line, "total_kimg": config.total_kimg, "seconds_left": (total_steps - state.step) * step_images / speed})
-            if state.step % snapshot_steps == 0 or ended:
-                saved = save(means)
+            if due:
+                saved = save(means, pictures)
             tick = Tick()
 
     write_end(run.id, finished=state.step == total_steps)

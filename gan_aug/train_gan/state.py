@@ -48,6 +48,18 @@ class TrainingImages:
             self.images, self.labels = self.images.to(on), self.labels.to(on)
         self.seed, self.config = run.seed, config
 
+    def examples(self, classes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+        """At most 64 training images, evenly out of all, or out of each class as many as ``classes`` has: (N, R, R, 3) uint8.
+
+        The second value is their classes where ``classes`` are given, else None.
+        """
+        labels = self.labels.cpu().numpy()
+        pools = [(np.arange(len(labels)), GRID_SIDE**2)]
+        if classes is not None:
+            pools = [(np.flatnonzero(labels == number), int((classes == number).sum())) for number in np.unique(classes)]
+        rows = np.concatenate([pool[np.linspace(0, len(pool) - 1, min(most, len(pool)), dtype=int)] for pool, most in pools])
+        return self.images[torch.from_numpy(rows).to(self.images.device)].cpu().numpy(), None if classes is None else labels[rows]
+
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """Batch ``number`` of the endless sequence of epochs: images (N, 3, R, R) in [-1, 1] and class numbers (N,)."""
         rows = torch.from_numpy(randomness.batch_rows(self.seed, number, self.config.batch_size, len(self.images))).to(self.images.device)
@@ -143,15 +155,19 @@ def build_training(run: Run, on: torch.device) -> Training:
     )
 
 
+def grid_classes(run: Run) -> np.ndarray | None:
+    """The classes of the 64 pictures of a conditional GAN, which take turns by row: (64,) int64. None for another GAN."""
+    classes = n_classes(run)
+    return np.arange(GRID_SIDE**2) // GRID_SIDE % classes if classes else None
+
+
 @torch.no_grad()
-def sample_grid(state: Training, on: torch.device) -> np.ndarray:
-    """The pictures of seeds 0 to 63 as one image, (8R, 8R, 3) uint8; the classes of a conditional GAN take turns by row."""
-    seeds = list(range(GRID_SIDE**2))
-    z = torch.from_numpy(latent.z_of_seeds(seeds, state.config.z_dim)).to(on)
-    classes = n_classes(state.run)
-    y = torch.tensor([seed // GRID_SIDE % classes for seed in seeds], device=on) if classes else None
+def sample_pictures(state: Training, on: torch.device) -> np.ndarray:
+    """The pictures of seeds 0 to 63: (64, R, R, 3) uint8. No weight, buffer or generator of random numbers changes."""
+    z = torch.from_numpy(latent.z_of_seeds(list(range(GRID_SIDE**2)), state.config.z_dim)).to(on)
+    classes = grid_classes(state.run)
     network = state.sampler
     was_training = network.training
-    fakes = network.eval()(z, y).float().cpu().permute(0, 2, 3, 1).numpy()
+    fakes = network.eval()(z, None if classes is None else torch.from_numpy(classes).to(on)).float().cpu().permute(0, 2, 3, 1).numpy()
     network.train(was_training)
-    return images.grid(images.to_uint8(fakes), GRID_SIDE)
+    return images.to_uint8(fakes)

@@ -35,6 +35,12 @@ _PANELS = (
         (0, 1.02),
     ),
     ("Class loss", "How far generated images are from looking like the class they were asked for.", {"G/class_loss": "generated"}, None),
+    (
+        "Variety of the generated images",
+        "1 is as varied as the training images. It starts low; if it falls back towards 0, the pictures become all alike.",
+        {"diversity": "generated"},
+        None,
+    ),
     ("Speed", "Real images shown per second.", {"images_per_second": "images per second"}, None),
 )
 _NOT_CHARTED = {"step", "kimg"}

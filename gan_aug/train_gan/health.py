@@ -1,0 +1,150 @@
+"""Watching a GAN's training: what goes wrong is said in words while something can still be done about it.
+
+It reads statistics that the training has computed anyway, and now and then the pictures of 64 fixed seeds. It draws nothing at random and
+touches no weight, so a training ends with the same weights whether it is watched or not. What is told is a function of the lines of
+statistics alone: a resumed training tells what an uninterrupted one would.
+"""
+
+import contextlib
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gan_aug import runs
+from gan_aug.errors import UserError
+from gan_aug.records import GanConfig
+
+VARIETY_SIDE = 16  # pictures are compared at this size [px]: shapes and colours, not noise
+VARIETY_TICKS = 5  # ticks between two measurements; there is one with every snapshot, too
+
+WARM_UP = 5.0  # thousand images; before, G paints nearly the same grey for every seed and D cannot but win
+COLLAPSED = 0.2  # share of the real images' variety
+STRONG, STRONG_TICKS = 0.98, 5  # D's accuracy, and for how many ticks in a row
+WEAK, WEAK_TICKS = 0.03, 10  # distance of D's accuracy from one half
+RUNAWAY, RUNAWAY_TICKS, HISTORY_TICKS = 10.0, 3, 10  # times the usual size of a loss; ticks in a row; ticks needed to know the usual
+
+Lines = list[dict[str, float]]
+
+
+def variety(pictures: np.ndarray, classes: np.ndarray | None = None) -> float:
+    """How different the pictures are: the mean distance over all pairs.
+
+    Parameters
+    ----------
+    pictures : ndarray of shape (N, R, R, 3), uint8, R a multiple of 16
+    classes : ndarray of shape (N,), optional
+        Only pairs of one class are compared: pictures that differ by their class alone are a collapse, too.
+
+    Returns
+    -------
+    float
+        Root mean square difference of two pictures at 16 x 16 px, in shares of the range of pixel values; 0 without a pair.
+    """
+    n, side, _, _ = pictures.shape
+    block = side // VARIETY_SIDE
+    small = pictures.reshape(n, VARIETY_SIDE, block, VARIETY_SIDE, block, 3).mean(axis=(2, 4)).reshape(n, -1) / 255
+    squares = (small**2).sum(axis=1)
+    distances = np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * small @ small.T, 0) / small.shape[1])
+    pairs = np.triu(np.ones((n, n), dtype=bool), 1)
+    if classes is not None:
+        pairs &= classes[:, None] == classes[None, :]
+    return float(distances[pairs].mean()) if pairs.any() else 0.0
+
+
+def look(lines: Lines) -> dict[str, str]:
+    """What is wrong at the last of some lines of statistics: kind of trouble -> what is seen and what to try. Empty while all is well."""
+    lines = [line for line in lines if line["kimg"] > WARM_UP]
+    if not lines:
+        return {}
+    found = {"collapse": _collapse(lines), "strong D": _strong(lines), "weak D": _weak(lines), "divergence": _divergence(lines)}
+    return {kind: sentence for kind, sentence in found.items() if sentence}
+
+
+def _collapse(lines: Lines) -> str | None:
+    measured = [line["diversity"] for line in lines if "diversity" in line]
+    if len(measured) < 2 or max(measured[-2:]) >= COLLAPSED:
+        return None
+    return (
+        f"Mode collapse: the generated images differ from each other by {measured[-1]:.0%} of what the training images do. "
+        "Go back to an earlier snapshot, or start a new run with r1_gamma above 0, smaller learning rates or another GAN."
+    )
+
+
+def _strong(lines: Lines) -> str | None:
+    # A critic that estimates a distance is meant to be ahead: its gradient does not vanish.
+    accuracy = [line["D/accuracy"] for line in lines[-STRONG_TICKS:] if "D/accuracy" in line and "D/distance" not in line]
+    if len(accuracy) < STRONG_TICKS or min(accuracy) < STRONG:
+        return None
+    return (
+        f"The discriminator wins: it was right about {min(accuracy):.0%} of the images or more in {STRONG_TICKS} ticks in a row, so the "
+        "generator learns little. Start a new run with a smaller d_lr, r1_gamma above 0, or DiffAugment (augment=translation,cutout)."
+    )
+
+
+def _weak(lines: Lines) -> str | None:
+    accuracy = [line["D/accuracy"] for line in lines[-WEAK_TICKS:] if "D/accuracy" in line]
+    if len(accuracy) < WEAK_TICKS or max(abs(value - 0.5) for value in accuracy) >= WEAK:
+        return None
+    return (
+        f"The discriminator guesses: for {WEAK_TICKS} ticks it has told real from generated images no better than chance, so the generator "
+        "follows nothing. If the pictures do not look real, start a new run with a larger d_lr, a smaller r1_gamma or less DiffAugment."
+    )
+
+
+def _divergence(lines: Lines) -> str | None:
+    for name in ("D/loss", "G/loss"):
+        # The level of a critic's ratings means nothing and may drift; its own loss is a difference of ratings.
+        sizes = [abs(line[name]) for line in lines if name in line and not (name == "G/loss" and "D/distance" in line)]
+        earlier, latest = sizes[:-RUNAWAY_TICKS], sizes[-RUNAWAY_TICKS:]
+        if len(earlier) < HISTORY_TICKS:
+            continue
+        usual = statistics.median(earlier)
+        if min(latest) > RUNAWAY * max(usual, 0.1):
+            return (
+                f"Divergence: {name} has run away, to {latest[-1]:.3g} from {usual:.3g} before. "
+                "Go back to an earlier snapshot, and start a new run with smaller learning rates or precision fp32."
+            )
+    return None
+
+
+class Watch:
+    """The lines of a training so far. What they tell is written into the run's log when it begins, and returned as long as it lasts."""
+
+    def __init__(self, folder: Path, lines: Lines):
+        self.folder, self.lines, self.known = folder, lines, set(look(lines))
+
+    def add(self, line: dict[str, float]) -> tuple[str, ...]:
+        """Take in the numbers of a tick, ``kimg`` among them; returns what is wrong now, in sentences."""
+        self.lines.append(line)
+        found = look(self.lines)
+        for kind in found.keys() - self.known:
+            runs.append_log(self.folder, found[kind])
+        self.known = set(found)
+        return tuple(found.values())
+
+
+@contextlib.contextmanager
+def memory_explained(config: GanConfig) -> Iterator[None]:
+    """Turn the exceptions of a full memory into one that names the settings which need less.
+
+    Raises
+    ------
+    UserError
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError, and a CPU's is a plain one
+        full = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        if not full and not any(words in str(error) for words in ("not enough memory", "can't allocate memory")):
+            raise
+        where = "the GPU" if isinstance(error, torch.OutOfMemoryError) else "this machine"
+        size = f"batch_size {config.batch_size}, width {config.width}, {config.resolution} px"
+        smaller = f"a smaller batch (--batch {max(2, config.batch_size // 2)})"
+        raise UserError(
+            f"The memory of {where} is full ({size}).",
+            f"Start a new run with {smaller}, a smaller width (--set width={max(1, config.width // 2)}) or smaller images (--size), "
+            "or close other programs.",
+        ) from error

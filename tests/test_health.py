@@ -1,0 +1,183 @@
+"""What a training says about its own health: each alarm provoked, each silent where all is well, and none that changes a weight."""
+
+import numpy as np
+import pytest
+import torch
+
+from gan_aug import catalog, runs, train_gan
+from gan_aug.errors import UserError
+from gan_aug.gans import dcgan
+from gan_aug.gans.blocks import ConvGenerator
+from gan_aug.records import GanConfig
+from gan_aug.train_gan import health, loop
+
+# Thirty steps of batch 8, a tick each.
+SHORT = {"z_dim": 8, "width": 8, "batch_size": 8, "ema_kimg": 0.0}
+
+
+def prepare(name: str, **more: object):
+    step = 8 * catalog.gan_config(name).d_steps / 1000
+    settings = {**SHORT, "total_kimg": 30 * step, "tick_kimg": step, "snapshot_kimg": 10 * step, **more}
+    return train_gan.prepare(name, "phantom", settings=settings, seed=3, device_name="cpu")
+
+
+def lines(n: int = 30, **numbers: object) -> list[dict[str, float]]:
+    """A healthy training's ticks, some statistics replaced by a number or a function of the tick."""
+    usual = {"D/loss": 1.1, "G/loss": 1.4, "D/accuracy": 0.75, "diversity": 0.8} | numbers
+    values = [{name: value(i) if callable(value) else value for name, value in usual.items()} for i in range(n)]
+    return [
+        {"kimg": health.WARM_UP + 1 + i} | {name: value for name, value in line.items() if value is not None}
+        for i, line in enumerate(values)
+    ]
+
+
+# --- variety -----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_variety_of_known_pictures():
+    black, white = np.zeros((64, 64, 3), np.uint8), np.full((64, 64, 3), 255, np.uint8)
+    assert health.variety(np.stack([black, black, black])) == 0
+    assert health.variety(np.stack([black, white])) == pytest.approx(1)
+    assert health.variety(np.stack([black, black, white])) == pytest.approx(2 / 3)
+    assert health.variety(black[None]) == 0
+    half = black.copy()
+    half[:32] = 255
+    assert health.variety(np.stack([black, half])) == pytest.approx(0.5**0.5)
+
+
+def test_variety_is_of_shapes_and_not_of_noise():
+    checks = np.indices((64, 64)).sum(axis=0) % 2 * np.uint8(255)
+    pictures = np.stack([np.stack([checks] * 3, axis=-1), np.stack([255 - checks] * 3, axis=-1)])
+    assert health.variety(pictures) == pytest.approx(0)
+
+
+def test_variety_compares_within_a_class():
+    pictures = np.zeros((8, 64, 64, 3), np.uint8)
+    pictures[4:] = 200
+    classes = np.array([0] * 4 + [1] * 4)
+    assert health.variety(pictures) > 0.3
+    assert health.variety(pictures, classes) == pytest.approx(0, abs=1e-6)
+
+
+# --- alarms ----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_healthy_statistics_raise_no_alarm():
+    assert health.look([]) == {}
+    assert health.look(lines()) == {}
+    rng = np.random.default_rng(0)
+    for noise in rng.normal(size=(20, 30)):
+        noisy = lines(**{"D/accuracy": lambda i, noise=noise: 0.6 + 0.1 * noise[i], "G/loss": lambda i, noise=noise: 2 + 0.5 * noise[i]})
+        assert health.look(noisy) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "numbers"),
+    [
+        ("collapse", "differ from each other by 5%", {"diversity": lambda i: 0.8 if i < 20 else 0.05}),
+        ("collapse", "r1_gamma", {"diversity": lambda i: {10: 0.1, 20: 0.1}.get(i)}),  # never varied, measured now and then
+        ("strong D", "smaller d_lr", {"D/accuracy": lambda i: 0.7 if i < 25 else 0.995}),
+        ("weak D", "larger d_lr", {"D/accuracy": lambda i: 0.7 if i < 20 else 0.49 + 0.02 * (i % 2)}),
+        ("divergence", "D/loss has run away, to 60 from 1.1", {"D/loss": lambda i: 1.1 if i < 27 else 60.0}),
+        ("divergence", "G/loss", {"G/loss": lambda i: -1.4 * (1 if i < 27 else 50)}),
+    ],
+)
+def test_each_alarm_is_raised_and_says_what_to_try(kind, words, numbers):
+    found = health.look(lines(**numbers))
+    assert list(found) == [kind]
+    assert words in found[kind]
+    assert health.look([{**line, "kimg": line["kimg"] / 100} for line in lines(**numbers)]) == {}, "nothing is said while it warms up"
+
+
+def test_alarms_wait_for_several_ticks():
+    assert health.look(lines(**{"D/accuracy": lambda i: 0.7 if i < 26 else 1.0})) == {}
+    assert health.look(lines(**{"D/accuracy": lambda i: 0.7 if i < 21 else 0.5})) == {}
+    assert health.look(lines(**{"D/loss": lambda i: 1.1 if i < 28 else 60.0})) == {}
+    assert health.look(lines(diversity=lambda i: 0.8 if i < 29 else 0.05)) == {}
+    assert health.look(lines(12, **{"D/loss": lambda i: 1.1 if i < 9 else 60.0})) == {}, "too little is known of what is usual"
+
+
+def test_a_critic_may_be_ahead_and_its_ratings_may_drift():
+    assert health.look(lines(**{"D/accuracy": 1.0, "D/distance": 3.0, "G/loss": lambda i: 0.1 * 1.5**i})) == {}
+
+
+def test_an_event_is_logged_once_and_again_after_it_was_over(workspace):
+    folder = workspace / "run"
+    folder.mkdir()
+    watch = health.Watch(folder, [])
+    told = [watch.add(line) for line in lines(60, **{"D/accuracy": lambda i: 1.0 if 10 <= i < 20 or i >= 40 else 0.7})]
+    assert [i for i, flags in enumerate(told) if flags] == [*range(14, 20), *range(44, 60)]
+    assert (folder / "log.txt").read_text().count("discriminator wins") == 2
+    # A resumed training knows what was told.
+    health.Watch(folder, lines(60, **{"D/accuracy": 1.0})).add({"kimg": 99.0, "D/accuracy": 1.0})
+    assert (folder / "log.txt").read_text().count("discriminator wins") == 2
+
+
+# --- in a training -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_generator_that_does_not_hear_z_is_reported(phantom, monkeypatch):
+    monkeypatch.setattr(dcgan.Generator, "forward", lambda self, z, y=None: ConvGenerator.forward(self, z * 0, y))
+    monkeypatch.setattr(health, "WARM_UP", 0.0)
+    run = prepare("dcgan")
+    train_gan.train(run.id)
+    (flag,) = [flag for flag in runs.status(run.id).flags if "Mode collapse" in flag]
+    assert "by 0% of what the training images do" in flag
+    assert runs.log_tail(run.id).count("Mode collapse") == 1
+    measured = [line["diversity"] for line in runs.read_stats(run.id)[0] if "diversity" in line]
+    assert len(measured) == 6 and max(measured) < 0.001
+
+
+@pytest.mark.parametrize("name", catalog.ENTRIES)
+def test_a_short_healthy_training_is_silent(phantom, monkeypatch, name):
+    run = prepare(name)
+    train_gan.train(run.id)
+    assert runs.status(run.id).flags == ()
+    stats = runs.read_stats(run.id)[0]
+    assert len(stats) == 30
+    assert [line["step"] for line in stats if "diversity" in line] == [5, 10, 15, 20, 25, 30]
+    # Told without the time to warm up: the first pictures are alike, and D tells them at once. Nothing else may be found.
+    monkeypatch.setattr(health, "WARM_UP", 0.0)
+    assert set(health.look(stats)) <= {"collapse", "strong D"}
+
+
+@pytest.mark.parametrize("name", ["dcgan", "acgan", "sngan"])
+def test_watching_changes_no_weight(phantom, monkeypatch, name):
+    def final(run):
+        train_gan.train(run.id)
+        recorded = runs.read_meta(runs.Path(runs.list_checkpoints(run.id)[-1].folder))["files"]
+        return {file: entry["sha256"] for file, entry in recorded.items() if file.endswith(".safetensors")}
+
+    monkeypatch.setattr(health, "VARIETY_TICKS", 1)
+    watched = final(prepare(name, ema_kimg=0.05))
+    assert len(watched) == 3
+    monkeypatch.setattr(health, "VARIETY_TICKS", 10**6)
+    monkeypatch.setattr(loop, "sample_pictures", lambda state, on: np.zeros((64, 64, 64, 3), np.uint8))
+    monkeypatch.setattr(health.Watch, "add", lambda self, line: ())
+    assert final(prepare(name, ema_kimg=0.05)) == watched
+
+
+# --- memory ------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_memory_names_what_needs_less():
+    config = GanConfig(batch_size=64, width=48)
+    with (
+        pytest.raises(UserError, match=r"machine is full \(batch_size 64, width 48, 64 px\)") as full,
+        health.memory_explained(config),
+    ):
+        torch.empty(2**55, dtype=torch.uint8)
+    assert "--batch 32" in full.value.todo and "--set width=24" in full.value.todo and "--size" in full.value.todo
+    with pytest.raises(UserError, match="memory of the GPU"), health.memory_explained(config):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+    with pytest.raises(RuntimeError, match="shapes"), health.memory_explained(config):
+        raise RuntimeError("shapes cannot be multiplied")
+
+
+def test_a_training_that_finds_no_memory_says_so_in_its_status(phantom, monkeypatch):
+    monkeypatch.setattr(loop, "train_step", lambda *arguments: torch.empty(2**55, dtype=torch.uint8))
+    run = prepare("dcgan")
+    with pytest.raises(UserError, match="is full"):
+        train_gan.train(run.id)
+    assert runs.status(run.id).state == "failed"
+    assert "memory of this machine is full" in runs.status(run.id).message
