@@ -1,16 +1,25 @@
 """The report of a study: one file that needs no other, safe to open, with the numbers of the analysis; and the CSV tables."""
 
+import base64
 import csv
+import io
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
+from test_metrics import example
+from test_study import make_gan, seen_in
 
-from gan_aug import report, study
+from gan_aug import report, runs, study
+from gan_aug.data.dataset import open_dataset
 from gan_aug.errors import NotFound, UserError
-from gan_aug.records import NOTICE, ClassifierConfig, Prediction
+from gan_aug.metrics import record
+from gan_aug.records import NOTICE, ClassifierConfig, Prediction, from_dict
 
 HOSTILE = '<script>alert("x")</script> & {{ 7 * 7 }}'
 
@@ -69,8 +78,8 @@ def page(phantom: str, tmp_path: Path) -> Outline:
 
 
 def test_the_report_loads_nothing_from_elsewhere(page: Outline) -> None:
-    assert page.loads == []
-    assert not {"img", "link", "iframe", "object", "embed"} & set(page.tags)
+    assert all(load.startswith("data:image/jpeg;base64,") for load in page.loads)
+    assert not {"link", "iframe", "object", "embed"} & set(page.tags)
 
 
 def test_the_library_is_inlined_once(phantom: str, tmp_path: Path) -> None:
@@ -82,7 +91,7 @@ def test_the_library_is_inlined_once(phantom: str, tmp_path: Path) -> None:
 
 def test_what_a_user_typed_is_shown_as_text(page: Outline) -> None:
     assert HOSTILE in page.text
-    assert page.tags.count("script") == 1 + 4, "the library and one per figure, none from the question"
+    assert page.tags.count("script") == 1 + 5, "the library and one per figure, none from the question"
 
 
 def test_the_report_says_what_a_reader_needs(page: Outline) -> None:
@@ -99,7 +108,9 @@ def test_the_report_says_what_a_reader_needs(page: Outline) -> None:
         "Methods",
         "trained from scratch",
         "The test part was read once",
-        "This report embeds no real images.",
+        "Would other trainings say the same?",
+        "Net benefit",
+        "Cases that flip",
         "No other study in this workspace has read it.",
     ):
         assert text in words, text
@@ -137,19 +148,84 @@ def test_figures_hold_every_arm_in_its_own_colour_and_dash(phantom: str) -> None
 def test_tables_hold_the_numbers_of_the_analysis(phantom: str, tmp_path: Path) -> None:
     analysis = finish("s", {"none": 2.0, "standard": 3.0})
     paths = report.write_csv("s", tmp_path / "tables")
-    assert [path.name for path in paths] == ["results.csv", "seeds.csv", "roc.csv", "predictions.csv"]
-    tables = {path.name: list(csv.DictReader(path.open(encoding="utf-8"))) for path in paths}
+    names = ["results", "seeds", "roc", "pr", "reliability", "net_benefit", "sources", "predictions"]
+    assert [path.name for path in paths] == [*(f"{name}.csv" for name in names), "study.json"]
+    tables = {path.name: list(csv.DictReader(path.open(encoding="utf-8"))) for path in paths[:-1]}
     none, standard = tables["results.csv"]
     comparison = analysis.part("test").comparison("none")
     assert float(none["auc"]) == analysis.part("test").arm("none").auc.value
     assert float(none["difference"]) == comparison.difference and float(none["p_holm"]) == comparison.p_holm
     assert standard["difference"] == ""
+    assert float(none["difference_over_seeds"]) == comparison.over_seeds.value
+    assert int(none["lost_positive"]) == comparison.flips.lost_positive
+    benefit = analysis.part("test").arm("standard").net_benefit.y[9]
+    assert [float(row["net_benefit"]) for row in tables["net_benefit.csv"] if (row["scheme"], row["threshold"]) == ("standard", "0.1")] == [
+        benefit
+    ]
     assert len(tables["seeds.csv"]) == 4
     assert len(tables["predictions.csv"]) == len(study.predictions("s"))
 
 
+def test_json_holds_plan_analysis_and_readings(phantom: str, tmp_path: Path) -> None:
+    analysis = finish("s", {"none": 2.0, "standard": 3.0})
+    read = json.loads(report.write_json("s", tmp_path / "s.json").read_text(encoding="utf-8"))
+    assert from_dict(study.Analysis, read["analysis"]) == analysis
+    assert from_dict(study.Plan, read["plan"]).sha256 == read["plan_sha256"] == study.load_plan("s").sha256
+    assert len(read["test_accesses"]) == 1
+
+
+def test_flipped_cases_are_shown_only_where_real_images_may_be(phantom: str, tmp_path: Path) -> None:
+    analysis = finish("s", {"none": 1.0, "standard": 3.0})
+    cases = analysis.part("test").comparison("none").flips.cases
+    shown = Outline(report.write_html("s", tmp_path / "a.html").read_text(encoding="utf-8"))
+    hidden = Outline(report.write_html("s", tmp_path / "b.html", real_images=False).read_text(encoding="utf-8"))
+    assert len(cases) > 0 and shown.tags.count("img") == len(cases)
+    assert "(phantoms)" in shown.text and "this report embeds none" in hidden.text
+    assert "img" not in hidden.tags and hidden.loads == []
+    for page in (shown, hidden):
+        assert all(case.image_id in page.text for case in cases)
+    first = Image.open(io.BytesIO(base64.b64decode(shown.loads[0].partition(",")[2])))
+    image_set = open_dataset("phantom")
+    row = image_set.table["image_id"].tolist().index(cases[0].image_id)
+    assert np.abs(np.asarray(first, int) - image_set.images[row]).mean() < 6, "that very image, but for JPEG"
+
+
+def test_what_is_known_of_the_generators_is_shown(phantom: str, tmp_path: Path) -> None:
+    make_gan("G", seen_in("train"))
+    finish("s", {"standard": 2.0, "synthetic:G@1.0": 2.0})
+    text = report.write_html("s", tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "No measure of their quality is stored." in text and "none: whether it repeats images" in text
+    measured = [example(subject="G@1.5", value=0.0321), example(subject="G@0.5", value=0.777)]
+    record.append_records(runs.run_folder("G") / "evaluations.jsonl", measured)
+    line = {
+        "subject": "G@1.5",
+        "verdict": "copies",
+        "reasons": ["3 are copies."],
+        "n_fake": 9,
+        "n_held_out": 8,
+        "n_train": 7,
+        "created": "2026",
+    }
+    record.append_lines(runs.run_folder("G") / "audits.jsonl", [line])
+    text = report.write_html("s", tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "0.0321" in text and "0.777" not in text, "of the snapshot that paints, and of no other"
+    assert "<strong>copies</strong>. 3 are copies." in text
+
+
+def test_sources_have_a_table_of_their_own(phantom: str, tmp_path: Path) -> None:
+    path = open_dataset("phantom").folder / "table.parquet"
+    table = pd.read_parquet(path)
+    table["source"] = ["north" if number % 2 else "south" for number in range(len(table))]
+    table.to_parquet(path, index=False)
+    finish("s", {"none": 2.0})
+    text = report.write_html("s", tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "<h3>By source</h3>" in text and "<td>north</td>" in text
+    rows = list(csv.DictReader((report.write_csv("s", tmp_path)[6]).open(encoding="utf-8")))
+    assert [row["source"] for row in rows] == ["north", "south"]
+
+
 def test_a_cell_is_never_a_formula() -> None:
-    text = report._csv([{"name": "=1+1", "other": "-x", "number": -0.5, "empty": ""}])
+    text = report.tables._csv([{"name": "=1+1", "other": "-x", "number": -0.5, "empty": ""}])
     assert text.splitlines() == ["name,other,number,empty", "'=1+1,'-x,-0.5,"]
 
 

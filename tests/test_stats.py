@@ -438,6 +438,25 @@ def test_brier_and_reliability_agree_with_scikit_learn(seed: int) -> None:
     assert points.count.sum() == 500
 
 
+def test_reliability_by_rank_has_equally_many_images_in_each_bin() -> None:
+    from sklearn.calibration import calibration_curve
+
+    rng = np.random.default_rng(3)
+    p = rng.random(500) ** 4
+    labels = (rng.random(500) < p).astype(int)
+    points = stats.reliability_by_rank(labels, p)
+    observed, predicted = calibration_curve(labels, p, n_bins=10, strategy="quantile")
+    assert points.count.tolist() == [50] * 10
+    np.testing.assert_allclose(points.observed, observed, atol=0.021)  # one image of 50 more or less, where a quantile is interpolated
+    np.testing.assert_allclose(points.predicted, predicted, atol=0.02)
+    one = stats.reliability_by_rank([0, 1, 1, 1], [0.2, 0.2, 0.2, 0.9], bins=4)
+    assert (one.count.tolist(), one.predicted.tolist(), one.observed.tolist()) == (
+        [3, 1],
+        pytest.approx([0.2, 0.9]),
+        pytest.approx([2 / 3, 1]),
+    )
+
+
 def test_ece_known_values() -> None:
     assert stats.ece([0, 1, 0, 1], [0.0, 1.0, 0.0, 1.0]) == 0.0
     # Bin of 0.2: observed 0.5, off by 0.3; bin of 0.9: observed 1, off by 0.1; two images each.

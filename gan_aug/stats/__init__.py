@@ -16,6 +16,7 @@ from gan_aug.stats.calibration import (
     fit_temperature,
     net_benefit,
     reliability,
+    reliability_by_rank,
 )
 from gan_aug.stats.folds import corrected_resampled_t
 from gan_aug.stats.inference import (
@@ -71,6 +72,7 @@ __all__ = [
     "partial_auc",
     "percentiles",
     "reliability",
+    "reliability_by_rank",
     "roc_curve",
     "sensitivity_at_specificity",
     "specificity_at_sensitivity",

@@ -50,6 +50,23 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> 
     return Reliability(predicted, observed, count[filled])
 
 
+def reliability_by_rank(labels: ArrayLike, probabilities: ArrayLike, bins: int = 10) -> Reliability:
+    """The points of a reliability diagram whose bins hold equally many images, by rising probability; equal ones stay in one bin.
+
+    Bins of equal width hold few images where probabilities are rare, and their points say little.
+    """
+    y, p = labelled(labels, probabilities, probability=True)
+    if bins < 1:
+        raise InvalidValue(f"{bins} bins cannot hold anything.", "Use at least 1.")
+    _, place, count = np.unique(p, return_inverse=True, return_counts=True)
+    first = np.cumsum(count) - count  # images below each value
+    bin_of_value = np.minimum((first * bins) // len(p), bins - 1)
+    _, bin_of_image = np.unique(bin_of_value[place], return_inverse=True)
+    size = np.bincount(bin_of_image)
+    predicted, observed = (np.bincount(bin_of_image, weights=weights) / size for weights in (p, y))
+    return Reliability(predicted, observed, size)
+
+
 def ece(labels: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> float:
     """Expected calibration error: the mean distance of the reliability points from the diagonal, weighted by count."""
     points = reliability(labels, probabilities, bins)

@@ -176,7 +176,7 @@ def _measure_arm(scheme: str, scores: Scores, val: Scores, grouped: bool, origin
     y, s = scores.labels, scores.mean
     seed_aucs = tuple(_auc(y, row) for row in scores.by_seed)
     recalibrated = stats.fit_platt(val.labels, val.mean, part=val.part)(s)
-    points = stats.reliability(y, recalibrated, bins=10)
+    points = stats.reliability_by_rank(y, recalibrated)
     roc, pr = roc_and_pr(y, s, scores.groups)
     return ArmResult(
         scheme=scheme,

@@ -84,7 +84,7 @@ class ArmResult:
     ece: float  # after recalibration on val, 15 bins
     roc: Curve  # x: 1 - specificity, y: sensitivity
     pr: Curve  # x: sensitivity (recall), y: precision
-    reliability: Curve  # x: predicted, y: observed, after recalibration on val
+    reliability: Curve  # x: predicted, y: observed, in tenths of the images, after recalibration on val
     net_benefit: Curve = Curve((), ())  # x: probability threshold, y: net benefit per image, after recalibration on val
     by_source: tuple[SourceResult, ...] = ()  # where the images come from several sources
 
