@@ -44,8 +44,11 @@ def test_nearest_agrees_with_all_distances(block: int) -> None:
     expected = all_distances(queries, train)
     np.testing.assert_allclose(found.distances, np.sort(expected, axis=1)[:, :4], rtol=1e-6)
     np.testing.assert_array_equal(found.rows, expected.argmin(axis=1))
+    np.testing.assert_array_equal(found.neighbours, np.argsort(expected, axis=1)[:, :4])
     per_turn = np.linalg.norm(queries - train[found.rows], axis=2)
     np.testing.assert_array_equal(found.turns, per_turn.argmin(axis=0))
+    fourth = np.linalg.norm(queries - train[found.neighbours[:, 3]], axis=2)
+    np.testing.assert_array_equal(found.neighbour_turns[:, 3], fourth.argmin(axis=0))
 
 
 def test_an_image_is_not_its_own_neighbour_in_any_turn() -> None:
@@ -62,6 +65,7 @@ def test_an_image_is_not_its_own_neighbour_in_any_turn() -> None:
 def test_fewer_training_images_than_neighbours() -> None:
     found = copying.nearest(points(6, 3, 1)[None], blocks_of(points(2, 3, 0), 1))
     assert np.isfinite(found.distances[:, :2]).all() and np.isinf(found.distances[:, 2:]).all()
+    assert (found.neighbours[:, 2:] == -1).all()
     np.testing.assert_allclose(found.relative, found.distances[:, 0] / found.distances[:, 1])
 
 

@@ -27,6 +27,7 @@ FLOORS = (
         "audit",
         "directions",
         "project",
+        "resemblance",
         "study",
         "report",
         "export",

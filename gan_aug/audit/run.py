@@ -78,8 +78,8 @@ def audit(
     spaces = [through(extractor, image_set, split, on_progress)] if extractor else []
     spaces.append(in_pixels())
 
-    train, missing = _training_rows(source, image_set, split, class_name)
-    held_out = _held_out_rows(image_set, split, class_name, n, seed)
+    train, missing = training_rows(source, image_set, split, class_name)
+    held_out = held_out_rows(image_set, split, class_name, n, seed)
     size = source.size(image_set)
     labels = image_set.table["label"].to_numpy()
     drawn = labels[train][randomness.order(seed, 2, len(train))]
@@ -138,7 +138,7 @@ def _sheet_folder(out: Path | None, source: Generator | Folder) -> Path:
     return out
 
 
-def _training_rows(source: Generator | Folder, image_set: ImageSet, split: Split, class_name: str | None) -> tuple[np.ndarray, int]:
+def training_rows(source: Generator | Folder, image_set: ImageSet, split: Split, class_name: str | None) -> tuple[np.ndarray, int]:
     """Rows of the training images, and how many the dataset lacks."""
     if isinstance(source, Generator):
         listed = training_list.read(runs.run_folder(source.run.id))
@@ -160,7 +160,8 @@ def _training_rows(source: Generator | Folder, image_set: ImageSet, split: Split
     return rows, missing
 
 
-def _held_out_rows(image_set: ImageSet, split: Split, class_name: str | None, n: int, seed: int) -> np.ndarray:
+def held_out_rows(image_set: ImageSet, split: Split, class_name: str | None, n: int, seed: int) -> np.ndarray:
+    """Rows of at most n images of val, in an order that belongs to the seed."""
     rows = np.array(split.rows("val"), np.int64)
     if class_name is not None:
         rows = rows[image_set.table["label"].to_numpy()[rows] == class_name]

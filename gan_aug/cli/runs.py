@@ -1,7 +1,7 @@
 """Verbs about trainings that are there: list them, describe one, measure what a GAN paints."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -220,3 +220,61 @@ def audit(
     say(f"\nThe closest pairs, generated beside real, are in {found.sheet}.")
     for note in found.notes:
         say(f"Note: {note}")
+
+
+@app.command(
+    "legacy-metrics",
+    epilog="""\b
+Examples:
+  gan-aug legacy-metrics RUN --data isic2017
+  gan-aug legacy-metrics pictures --data isic2017 --matched --n 100
+
+The table of random pairs is kept for comparison with the AIDL21 project; it does not measure quality. --matched adds what these metrics
+can say; it takes up to a second for each image.""",
+)
+def legacy_metrics(
+    subject: Subject,
+    data: Data,
+    n: Annotated[int, typer.Option(metavar="N", help="Images on either side, at most.")] = 200,
+    seed: Annotated[int, typer.Option(metavar="SEED", help="Decides which images are compared.")] = 0,
+    matched: Annotated[
+        bool, typer.Option("--matched", help="Also best match to the nearest training images, and variety within a set.")
+    ] = False,
+    extractor: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Network by which the nearest are sought.  [default: pixels]")
+    ] = None,
+    class_name: Annotated[
+        str | None, typer.Option("--class", metavar="CLASS", help="Class of the real images.  [default: the run's]")
+    ] = None,
+    split: Split = None,
+    json: Json = False,
+) -> None:
+    """Measure PSNR, SSIM, MS-GMSD, MDSI and HaarPSI as the AIDL21 project did, beside pairs of real images."""
+    from gan_aug import jobs
+
+    if extractor and not matched:
+        raise UsageError("--extractor is for --matched; random pairs need none.")
+    with jobs.slot(f"gan-aug legacy-metrics {subject}"), progress("measuring") as report:
+        from gan_aug import resemblance
+
+        options = {"matched": matched, "extractor": extractor, "class_name": class_name, "split_id": split}
+        found = resemblance.legacy_metrics(subject, data, n, seed, **options, on_progress=counting(report))
+    if json:
+        print_json(found)
+        return
+    say(f"{found.label}\n")
+    print_table(
+        ("pairs", "metric", "more alike is", "generated", "quartiles", "real", "quartiles of real", "n"),
+        (
+            (row.pairs, row.title, "higher" if row.higher_is_alike else "lower", row.fake.mean, _quartiles(row.fake), row.real.mean,
+             _quartiles(row.real), row.fake.n)
+            for row in found.rows
+        ),
+        empty="",
+    )  # fmt: skip
+    for note in found.notes:
+        say(f"Note: {note}")
+
+
+def _quartiles(spread: Any) -> str:
+    return " ".join(f"{value:.3g}" for value in spread.quartiles)

@@ -1,8 +1,8 @@
 """How like real images generated ones are: distances between sets of features, each with the protocol it was measured by.
 
-``kid``, ``frechet``, ``prdc`` and ``copying`` are pure functions of features (n, d) in float64; ``extractors`` makes features of images
-(the only module here that loads torch); ``record`` keeps a number together with everything that decides whether it may be compared with
-another.
+``kid``, ``frechet``, ``prdc`` and ``copying`` are pure functions of features (n, d) in float64; ``extractors`` makes features of images,
+``pictures`` compares images pair by pair (only these two load torch); ``record`` keeps a number together with everything that decides
+whether it may be compared with another.
 """
 
 import numpy as np

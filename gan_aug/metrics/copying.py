@@ -35,9 +35,19 @@ def turned(pictures: np.ndarray, turn: int) -> np.ndarray:
 class Nearest:
     """The nearest training images of some images."""
 
-    rows: np.ndarray  # (q,) position of the nearest training image
-    turns: np.ndarray  # (q,) the turn of the image in which it is nearest
+    neighbours: np.ndarray  # (q, k) positions of the nearest training images, the nearest first; -1 where there are fewer
+    neighbour_turns: np.ndarray  # (q, k) the turn of the image in which it is nearest to each
     distances: np.ndarray  # (q, k) Euclidean, ascending; infinite where there are fewer training images
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Position of the nearest training image, (q,)."""
+        return self.neighbours[:, 0]
+
+    @property
+    def turns(self) -> np.ndarray:
+        """The turn of the image in which it is nearest, (q,)."""
+        return self.neighbour_turns[:, 0]
 
     @property
     def nearest(self) -> np.ndarray:
@@ -77,8 +87,7 @@ def nearest(queries: np.ndarray, blocks: Blocks, k: int = NEIGHBOURS, own: np.nd
     """
     n_turns, n, d = queries.shape
     _check_finite(queries)
-    best = np.full((n, k), np.inf)
-    rows, turns = np.full(n, -1, np.int64), np.zeros(n, np.int64)
+    best, rows, turns = np.full((n, k), np.inf), np.full((n, k), -1, np.int64), np.zeros((n, k), np.int64)
     for start, features in blocks():
         _check_finite(features)
         features = features.astype(np.float64)
@@ -90,14 +99,15 @@ def nearest(queries: np.ndarray, blocks: Blocks, k: int = NEIGHBOURS, own: np.nd
             if own is not None:
                 inside = np.flatnonzero((own[part] >= start) & (own[part] < start + len(features)))
                 least[inside, own[part][inside] - start] = np.inf
-            at = least.argmin(axis=1)
-            here = np.arange(len(least))
-            closer = least[here, at] < best[part, 0]
-            rows[part] = np.where(closer, start + at, rows[part])
-            turns[part] = np.where(closer, squared[:, here, at].argmin(axis=0), turns[part])
             merged = np.concatenate([best[part], least], axis=1)
-            best[part] = np.sort(np.partition(merged, k - 1, axis=1)[:, :k], axis=1)
-    if n and rows.min() < 0:
+            places = np.broadcast_to(start + np.arange(len(features)), least.shape)
+            kept = np.argpartition(merged, k - 1, axis=1)[:, :k]
+            kept = np.take_along_axis(kept, np.argsort(np.take_along_axis(merged, kept, axis=1), axis=1), axis=1)
+            best[part] = np.take_along_axis(merged, kept, axis=1)
+            rows[part] = np.take_along_axis(np.concatenate([rows[part], places], axis=1), kept, axis=1)
+            turns[part] = np.take_along_axis(np.concatenate([turns[part], squared.argmin(axis=0)], axis=1), kept, axis=1)
+    rows[np.isinf(best)] = -1
+    if n and rows[:, 0].min() < 0:
         raise InvalidValue("There are no training images to compare with.", "Name the dataset that the generator was trained on.")
     return Nearest(rows, turns, np.sqrt(best))
 
