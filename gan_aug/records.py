@@ -62,6 +62,7 @@ class Split:
     parts: tuple[str, ...]  # per image, in table order: train | val | test | unused
     groups: tuple[str, ...]  # per image: images of one group (patient, lesion, duplicates) are never separated
     fingerprint: str  # sha256 over sorted lines of image hash, group, label, part
+    rule: str = ""  # how test was chosen where it was not drawn by share: "fold 2 of 5", "source NAME"
 
     def rows(self, part: str) -> list[int]:
         """Table rows of the images of ``part``, ascending."""

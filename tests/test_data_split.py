@@ -216,3 +216,39 @@ def test_check_finds_a_group_that_an_old_split_separates(workspace: Path):
     path.write_text(json.dumps(stored | {"pairs": [[*sorted((train, test)), 0.95]]}))
     violations = check("made").violations
     assert len(violations) == 1 and split.id in violations[0] and "test and train" in violations[0]
+
+
+# Folds and sources
+
+
+def test_every_group_is_tested_in_exactly_one_fold(phantom: str):
+    folds = splits.make_folds(phantom, 4)
+    tested = np.array([[part == "test" for part in split.parts] for split in folds])
+    assert (tested.sum(axis=0) == 1).all()
+    assert [split.rule for split in folds] == ["fold 1 of 4", "fold 2 of 4", "fold 3 of 4", "fold 4 of 4"]
+    labels = np.array(open_dataset(phantom).table["label"])
+    for split in folds:
+        assert all(len(parts) == 1 for parts in parts_of_groups(split).values())
+        assert len(split.rows("val")) == pytest.approx(0.15 * len(labels), abs=10)
+        assert (labels[split.rows("test")] == "malignant").mean() == pytest.approx((labels == "malignant").mean(), abs=0.1)
+    assert splits.make_folds(phantom, 4) == folds, "made once"
+    assert check(phantom).violations == ()
+    assert load_split(phantom).rule == "", "folds are only meant where they are named"
+    assert load_split(phantom, folds[2].id) == folds[2] and "fold 3 of 4" in splits.describe(folds[2])
+    with pytest.raises(InvalidValue, match="1 folds"):
+        splits.make_folds(phantom, 1)
+
+
+def test_a_source_is_held_out_whole_with_whoever_shares_its_patients(workspace: Path):
+    sources = ["north"] * 20 + ["south"] * 60
+    patients = [f"p{row // 2}" for row in range(80)]
+    patients[30] = "p3"  # a patient of the north who was photographed in the south as well
+    save_dataset("made", arrays(80), source=sources, patient_id=patients)
+    split = splits.hold_out_source("made", "north")
+    assert split.rows("test") == list(range(20)) and split.rule == "source north"
+    assert split.parts[30] == splits.UNUSED and "test" not in split.parts[20:]
+    assert set(np.array(split.parts)[32:]) == {"train", "val"}
+    assert splits.hold_out_source("made", "north") == split
+    for source in ("west", ""):
+        with pytest.raises(InvalidValue, match="cannot be held out"):
+            splits.hold_out_source("made", source)

@@ -80,7 +80,7 @@ def make_split(name: str, seed: int = 0, val: float = 0.15, test: float = 0.15, 
     _check_shares(seed, val, test, fraction)
     images = open_dataset(name)
     for known in list_splits(name):
-        if (known.seed, known.val, known.test, known.fraction) == (seed, val, test, fraction):
+        if (known.seed, known.val, known.test, known.fraction, known.rule) == (seed, val, test, fraction, ""):
             return known
     pairs = _near_duplicates(images)
     _refuse_large(images, pairs)
@@ -97,6 +97,85 @@ def make_split(name: str, seed: int = 0, val: float = 0.15, test: float = 0.15, 
             )
     digest = _fingerprint(images.table["pixel_sha256"], groups, labels, parts)
     split = Split(digest[:12], name, images.record.fingerprint, seed, val, test, fraction, tuple(parts), tuple(groups), digest)
+    _write(images, split)
+    return split
+
+
+def make_folds(name: str, folds: int, seed: int = 0, val: float = 0.15) -> list[Split]:
+    """Splits for a grouped cross-validation: every group is in the test part of exactly one of them. Made once, like :func:`make_split`.
+
+    Parameters
+    ----------
+    folds : int
+        From 2 to 20.
+    val : float
+        Share of the images that is val in each fold; it comes from what is not test.
+
+    Raises
+    ------
+    InvalidValue, UserError
+        As :func:`make_split`.
+    """
+    if not 2 <= folds <= 20:
+        raise InvalidValue(f"{folds} folds cannot be made.", "Use from 2 to 20.")
+    _check_shares(seed, val, 1 / folds, 1.0)
+    images = open_dataset(name)
+    groups, labels = _groups_of(images), images.table["label"].tolist()
+    places = [f"fold {number} of {folds}" for number in range(1, folds + 1)]
+    place_of = _assign(groups, labels, seed, dict.fromkeys(places, 1 / folds))
+    return [
+        _make_ruled(images, groups, [("test" if mine == place else None) for mine in place_of], seed, val, 1 / folds, place)
+        for place in places
+    ]
+
+
+def hold_out_source(name: str, source: str, seed: int = 0, val: float = 0.15) -> Split:
+    """A split whose test part is one source, such as a clinic or a collection, of which nothing is in train or val.
+
+    Images of other sources that share a group (patient, duplicates) with one of that source are in no part.
+
+    Raises
+    ------
+    InvalidValue
+        If the dataset has no such source, or no other.
+    """
+    images = open_dataset(name)
+    sources = images.table["source"].tolist()
+    known = sorted(set(sources))
+    if source not in known or len(known) < 2:
+        raise InvalidValue(
+            f"Source {source!r} of dataset {name!r} cannot be held out.",
+            f"It has: {', '.join(map(repr, known))}; there must be another one to train on.",
+        )
+    groups = _groups_of(images)
+    touched = {group for group, mine in zip(groups, sources, strict=True) if mine == source}
+    fixed = ["test" if mine == source else UNUSED if group in touched else None for group, mine in zip(groups, sources, strict=True)]
+    share = fixed.count("test") / len(fixed)
+    _check_shares(seed, val, share, 1.0)
+    return _make_ruled(images, groups, fixed, seed, val, share, f"source {source}")
+
+
+def _groups_of(images: ImageSet) -> list[str]:
+    pairs = _near_duplicates(images)
+    _refuse_large(images, pairs)
+    return _groups(images.table, pairs)
+
+
+def _make_ruled(images: ImageSet, groups: list[str], fixed: list[str | None], seed: int, val: float, test: float, rule: str) -> Split:
+    """The split in which some images have a fixed part and whole groups of the others are train or val; that of the same arguments."""
+    for known in list_splits(images.record.name):
+        if (known.seed, known.val, known.rule) == (seed, val, rule):
+            return known
+    labels = images.table["label"].tolist()
+    free = [row for row, part in enumerate(fixed) if part is None]
+    shares = {"train": 1 - val / (1 - test), "val": val / (1 - test)}
+    drawn = _assign([groups[row] for row in free], [labels[row] for row in free], seed, shares)
+    parts = list(fixed)
+    for row, part in zip(free, drawn, strict=True):
+        parts[row] = part
+    digest = _fingerprint(images.table["pixel_sha256"], groups, labels, parts)
+    name = images.record.name
+    split = Split(digest[:12], name, images.record.fingerprint, seed, val, test, 1.0, tuple(parts), tuple(groups), digest, rule)
     _write(images, split)
     return split
 
@@ -268,6 +347,8 @@ def list_splits(name: str) -> list[Split]:
 def load_split(name: str, split_id: str | None = None) -> Split:
     """A split of a dataset: the named one, or else the only one (made with the default arguments if there is none).
 
+    Thinned splits, folds and held-out sources, which studies make in numbers, are only meant where they are named.
+
     Raises
     ------
     NotFound
@@ -275,7 +356,10 @@ def load_split(name: str, split_id: str | None = None) -> Split:
     UserError
         If there are several and none was named.
     """
-    splits = list_splits(name)
+    every = splits = list_splits(name)
+    if split_id is None:
+        whole = [split for split in every if not split.rule and split.fraction == 1.0]
+        splits = whole or [split for split in every if not split.rule]
     if split_id is None and not splits:
         return make_split(name)
     if split_id is None and len(splits) > 1:
@@ -292,7 +376,8 @@ def load_split(name: str, split_id: str | None = None) -> Split:
 def describe(split: Split) -> str:
     """A split in a few words."""
     share = f", {split.fraction:g} of train" if split.fraction < 1 else ""
-    return f"{split.id} (seed {split.seed}, val {split.val:g}, test {split.test:g}{share})"
+    test = split.rule or f"{split.test:g}"
+    return f"{split.id} (seed {split.seed}, val {split.val:g}, test {test}{share})"
 
 
 def check(name: str) -> LeakReport:

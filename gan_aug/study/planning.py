@@ -163,7 +163,7 @@ def _choose_split(image_set: ImageSet, fraction: float, split_id: str | None) ->
                 f"Split {split.id} keeps {split.fraction:g} of the train part, not {fraction:g}.", "Leave out the split or the fraction."
             )
     else:
-        full = [split for split in list_splits(name) if split.fraction == 1.0]
+        full = [split for split in list_splits(name) if split.fraction == 1.0 and not split.rule]
         split = full[0] if len(full) == 1 else load_split(name)
         if fraction != 1.0:
             split = make_split(name, split.seed, split.val, split.test, fraction)
