@@ -17,7 +17,7 @@ from gan_aug.data.split import load_split
 from gan_aug.errors import InvalidValue, NotFound
 from gan_aug.metrics import record
 from gan_aug.metrics.extractors import Extractor, OnProgress, cached_features, fingerprint, open_extractor
-from gan_aug.metrics.frechet import frechet_distance
+from gan_aug.metrics.frechet import frechet_distance, frechet_infinity, least_for_infinity
 from gan_aug.metrics.kid import kid, kid_interval
 from gan_aug.metrics.prdc import prdc
 from gan_aug.metrics.record import MetricRecord
@@ -53,6 +53,7 @@ def evaluate(
     *,
     class_name: str | None = None,
     split_id: str | None = None,
+    infinity: bool = False,
     on_progress: OnProgress | None = None,
 ) -> list[MetricRecord]:
     """Measure a generator, or a folder of pictures, against the real images of one part of a dataset.
@@ -77,6 +78,8 @@ def evaluate(
         Class of the real images; by default the one that the run was trained on, or all.
     split_id : str, optional
         By default the split that the run was trained on, or the dataset's only one.
+    infinity : bool
+        Also extrapolate the Frechet distance to infinitely many images, which takes three images a side for each feature.
 
     Raises
     ------
@@ -103,8 +106,13 @@ def evaluate(
     size = source.size(image_set)
     limit = n if run else min(n, len(source.files))
     real = _draw_real(image_set, split, part, class_name, size, limit, seed)
+    if infinity and real.n < least_for_infinity(eyes.dim):
+        raise InvalidValue(
+            f"{real.n} images a side are too few to extrapolate a Frechet distance of {eyes.dim} features.",
+            f"It takes {least_for_infinity(eyes.dim):,}: ask for more, or leave --infinity away; KID is unbiased at any number.",
+        )
     fake = source.pictures(real.labels[: real.n], size, class_name, seed)
-    numbers = _measure(cached_features(eyes, real.pictures, on_progress), cached_features(eyes, fake, on_progress), real, seed)
+    numbers = _measure(cached_features(eyes, real.pictures, on_progress), cached_features(eyes, fake, on_progress), real, seed, infinity)
     protocol = {
         "subject": source.name,
         "extractor": eyes.name,
@@ -126,7 +134,7 @@ def evaluate(
         "versions": record.versions(),
         "created": runs.now(),
     }
-    records = [MetricRecord(**numbers[metric], **protocol) for metric in record.METRICS]
+    records = [MetricRecord(**numbers[metric], **protocol) for metric in record.METRICS if metric in numbers]
     record.append_records(source.file, records)
     return records
 
@@ -200,11 +208,16 @@ def _draw_real(image_set: ImageSet, split: Split, part: str, class_name: str | N
     return _Real(image_set.at(size)[chosen], labels[chosen], len(rows), n, others)
 
 
-def _measure(real_features: np.ndarray, fake_features: np.ndarray, real: _Real, seed: int) -> dict[str, dict[str, Any]]:
+def _measure(real_features: np.ndarray, fake_features: np.ndarray, real: _Real, seed: int, infinity: bool) -> dict[str, dict[str, Any]]:
     """Value, interval and floor of every metric."""
     compared = real_features[: real.n]
     values = _numbers(compared, fake_features)
-    floors = _numbers(real_features[: real.floor_n], real_features[real.others]) if real.floor_n else {}
+    halves = real_features[: real.floor_n], real_features[real.others]
+    floors = _numbers(*halves) if real.floor_n else {}
+    if infinity:
+        values["frechet_infinity"] = frechet_infinity(compared, fake_features, seed)
+        if real.floor_n >= least_for_infinity(compared.shape[1]):
+            floors["frechet_infinity"] = frechet_infinity(*halves, seed)
     interval = kid_interval(compared, fake_features, seed=seed)
     ci = {"kid": (interval.low, interval.high)}
     return {

@@ -19,7 +19,7 @@ from gan_aug.errors import InvalidValue, LeakError, NotFound
 from gan_aug.export import export_onnx
 from gan_aug.metrics import record
 from gan_aug.metrics.extractors import open_extractor
-from gan_aug.metrics.frechet import frechet_distance
+from gan_aug.metrics.frechet import frechet_distance, frechet_infinity
 from gan_aug.metrics.kid import kid
 from gan_aug.records import Checkpoint, ClassifierConfig, Run, to_dict
 
@@ -93,7 +93,7 @@ def test_every_metric_with_its_protocol(phantom: str, painter) -> None:
     make_run()
     calls = painter(blurred_train(0))
     records = evaluate.evaluate("made", phantom, n=8)
-    assert [line.metric for line in records] == list(record.METRICS)
+    assert [line.metric for line in records] == [metric for metric in record.METRICS if metric not in record.ON_WISH]
     assert record.evaluations("made") == records
     assert calls == [("made@10", list(range(8)), None)]
     first = records[0]
@@ -180,6 +180,26 @@ def test_smaller_generators_are_compared_at_their_own_size(phantom: str, painter
     make_run(config={"resolution": 32})
     painter(lambda reference, seeds, class_name: np.zeros((len(seeds), 32, 32, 3), np.uint8))
     assert evaluate.evaluate("made", phantom, n=8)[0].image_size == 32
+
+
+def test_the_distance_without_its_bias_needs_many_images(phantom: str, painter, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run()
+    calls = painter(blurred_train(20))
+    with pytest.raises(InvalidValue, match="too few to extrapolate"):
+        evaluate.evaluate("made", phantom, part="train", extractor="random-conv", infinity=True)
+    assert calls == [], "refused before anything is painted"
+    few = 6
+    monkeypatch.setattr(evaluate, "cached_features", lambda eyes, pictures, on_progress: eyes(pictures)[:, :few])
+    monkeypatch.setattr(evaluate, "least_for_infinity", lambda dim: 3 * few)
+    found = by_metric(evaluate.evaluate("made", phantom, part="train", extractor="random-conv", n=50, infinity=True))
+    line = found["frechet_infinity"]
+    assert line.title == "Frechet distance, n to infinity"
+    eyes, fake = open_extractor("random-conv"), blurred_train(20)("", list(range(50)), None)
+    real = evaluate._draw_real(open_dataset(phantom), load_split(phantom), "train", None, 64, 50, 0)
+    features = [eyes(pictures)[:, :few] for pictures in (real.pictures[:50], fake, real.pictures[real.others])]
+    assert line.value == pytest.approx(frechet_infinity(*features[:2]), rel=1e-5) != found["frechet"].value
+    assert line.floor_real_real == pytest.approx(frechet_infinity(features[0][: real.floor_n], features[2]), abs=1e-6)
+    assert record.evaluations("made")[-1] == line
 
 
 # Leaks

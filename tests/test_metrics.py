@@ -19,7 +19,7 @@ from sklearn.metrics.pairwise import polynomial_kernel
 from gan_aug.errors import CorruptFile, ExtractorUnavailable, InvalidValue
 from gan_aug.files import sha256_file
 from gan_aug.metrics import extractors, record
-from gan_aug.metrics.frechet import frechet_distance
+from gan_aug.metrics.frechet import frechet_distance, frechet_infinity, least_for_infinity
 from gan_aug.metrics.kid import kid, kid_interval
 from gan_aug.metrics.prdc import prdc
 
@@ -124,6 +124,33 @@ def test_the_two_forms_of_the_frechet_distance_agree() -> None:
     assert frechet_distance(np.hstack([x, constant]), np.hstack([y, constant])) == pytest.approx(full_rank, rel=1e-6)
     many = np.zeros((200, 200))
     assert frechet_distance(np.hstack([x, many]), np.hstack([y, many])) == pytest.approx(full_rank, rel=1e-12)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.1])
+def test_the_extrapolated_distance_has_lost_its_bias(shift: float) -> None:
+    """The truth is d shift^2. At 200 images of 32 features the plain distance is far above it."""
+    truth, found = 32 * shift**2, []
+    for trial in range(20):
+        real, fake = draw(200, 32, 10 + trial), draw(260, 32, 100 + trial, shift=shift)
+        found.append((frechet_distance(real, fake), frechet_infinity(real, fake, trial)))
+    plain, extrapolated = np.mean(found, axis=0)
+    error = np.std(found, axis=0)[1] / math.sqrt(20)
+    assert plain > truth + 1.5
+    assert abs(extrapolated - truth) < 3 * error + 0.05 and error < 0.1
+
+
+def test_the_extrapolation_is_a_line_through_subsets_of_both_sides() -> None:
+    values = np.array([0.0, 1.0]).repeat(150)[:, None]  # one feature: any subset's distance is known from its mean and variance
+    other = values + 2.0
+    assert frechet_infinity(values, other) == pytest.approx(4.0, abs=0.3)
+    assert frechet_infinity(values, other, seed=1) == frechet_infinity(values, other, seed=1) != frechet_infinity(values, other, seed=2)
+
+
+def test_the_extrapolation_needs_three_images_a_feature() -> None:
+    assert least_for_infinity(32) == 96
+    assert math.isfinite(frechet_infinity(draw(96, 32, 0), draw(96, 32, 1)))
+    with pytest.raises(InvalidValue, match="95 images a side are too few"):
+        frechet_infinity(draw(95, 32, 0), draw(500, 32, 1))
 
 
 # Precision, recall, density, coverage

@@ -111,14 +111,17 @@ def evaluate(
         str | None, typer.Option("--class", metavar="CLASS", help="Class of the real images.  [default: the run's]")
     ] = None,
     split: Split = None,
+    infinity: Annotated[
+        bool, typer.Option("--infinity", help="Also the Frechet distance without its bias; takes three images a side for each feature.")
+    ] = False,
     select: Annotated[bool, typer.Option("--select", help="Measure every snapshot on val and keep the best as RUN@best.")] = False,
     json: Json = False,
 ) -> None:
     """Measure generated images against real ones: KID, Frechet distance, precision, recall, density, coverage."""
     from gan_aug import jobs
 
-    if select and (part != "val" or class_name or split):
-        raise UsageError("--select looks at val and at the run's own class and split; leave --part, --class and --split out.")
+    if select and (part != "val" or class_name or split or infinity):
+        raise UsageError("--select looks at val and at the run's own class and split; leave --part, --class, --split and --infinity out.")
     with jobs.slot(f"gan-aug evaluate {subject}"), progress("measuring") as report:
         from gan_aug import evaluate as evaluation
         from gan_aug.metrics.record import evaluations
@@ -127,9 +130,8 @@ def evaluate(
             best = evaluation.select_best(subject, data, extractor, n, seed, on_progress=counting(report))
             found = [record for record in evaluations(subject) if record.subject == best.id][-6:]
         else:
-            found = evaluation.evaluate(
-                subject, data, part, extractor, n, seed, class_name=class_name, split_id=split, on_progress=counting(report)
-            )
+            options = {"class_name": class_name, "split_id": split, "infinity": infinity}
+            found = evaluation.evaluate(subject, data, part, extractor, n, seed, **options, on_progress=counting(report))
     if json:
         print_json({"best": best, "metrics": found} if select else found)
         return

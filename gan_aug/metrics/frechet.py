@@ -7,7 +7,12 @@ generator (Chong and Forsyth 2020, arXiv 1911.07023): compare values at equal n 
 import numpy as np
 from scipy import linalg
 
+from gan_aug.errors import InvalidValue
 from gan_aug.metrics import check_features
+from gan_aug.stats import uniforms
+
+IMAGES_PER_FEATURE = 3  # for the extrapolation; with two the intercept of a sharp spectrum spreads twice as far
+_POINTS = 15  # of the line that is extrapolated
 
 
 def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
@@ -35,6 +40,55 @@ def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
         trace = _trace_of_root(a.T @ a, b.T @ b)
     difference = real.mean(axis=0) - fake.mean(axis=0)
     return float(difference @ difference + np.sum(a**2) + np.sum(b**2) - 2.0 * trace)
+
+
+def least_for_infinity(dim: int) -> int:
+    """Images that :func:`frechet_infinity` needs on either side, of ``dim`` features each."""
+    return IMAGES_PER_FEATURE * dim
+
+
+def frechet_infinity(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> float:
+    """The Frechet distance that infinitely many images would have (Chong and Forsyth 2020, arXiv 1911.07023: FID-infinity).
+
+    The bias of the distance of n images falls as 1 / n, so a line through the distances of subsets, over 1 / n, meets 1 / n = 0 at the
+    value without it. Both sets are thinned together, which removes the bias of the real side too; the paper thins the generated set only.
+    Sizes run in even steps from the number of features, below which the covariances are singular and the line bends, to all images.
+
+    Parameters
+    ----------
+    real, fake : ndarray of shape (n, d), (m, d)
+        Features; n and m at least 3 d.
+    seed : int
+        Decides the subsets.
+
+    Returns
+    -------
+    float
+        0 is expected for two samples of one distribution, and chance can put it below.
+
+    Raises
+    ------
+    InvalidValue
+        With fewer images.
+    """
+    real, fake = check_features(real, fake, at_least=2)
+    most, least = min(len(real), len(fake)), real.shape[1]
+    if most < least_for_infinity(least):
+        raise InvalidValue(
+            f"{most} images a side are too few to extrapolate a Frechet distance of {least} features.",
+            f"Compare at least {least_for_infinity(least):,}, or look at KID, which is unbiased at any number.",
+        )
+    sizes = np.linspace(max(least, 2), most, _POINTS).round().astype(int)
+    distances = [
+        frechet_distance(*(features[_subset(len(features), size, seed, side)] for side, features in (("real", real), ("fake", fake))))
+        for size in sizes
+    ]
+    return float(np.polyfit(1 / sizes, distances, 1)[1])
+
+
+def _subset(n: int, size: int, seed: int, side: str) -> np.ndarray:
+    """Positions of ``size`` of n images; another draw for every size."""
+    return np.argsort(uniforms(n, seed, "infinity", side, int(size)), kind="stable")[:size]
 
 
 def _centred(features: np.ndarray) -> np.ndarray:

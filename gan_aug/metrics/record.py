@@ -17,8 +17,9 @@ from gan_aug.records import from_dict, to_dict
 
 INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"  # pt_inception-2015-12-05-6726825d.pth
 
-METRICS = ("kid", "frechet", "precision", "recall", "density", "coverage")
-LOWER_IS_BETTER = ("kid", "frechet")
+ON_WISH = ("frechet_infinity",)  # measured only when asked for, because they need many images
+METRICS = ("kid", "frechet", "precision", "recall", "density", "coverage", *ON_WISH)
+LOWER_IS_BETTER = ("kid", "frechet", "frechet_infinity")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +53,9 @@ class MetricRecord:
     @property
     def title(self) -> str:
         """The metric as it is printed. Only the Frechet distance over the canonical Inception weights is called FID."""
-        if self.metric == "frechet":
-            return "FID" if self.weights_sha256 == INCEPTION_SHA256 else "Frechet distance"
+        if self.metric in ("frechet", "frechet_infinity"):
+            name = "FID" if self.weights_sha256 == INCEPTION_SHA256 else "Frechet distance"
+            return name if self.metric == "frechet" else f"{name}, n to infinity"
         return {"kid": "KID"}.get(self.metric, self.metric.capitalize())
 
     @property
