@@ -1,6 +1,7 @@
 """The audit: copies are found, unseen images are not accused, and every formula agrees with its definition."""
 
 import json
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,17 @@ def test_fewer_training_images_than_neighbours() -> None:
     assert np.isfinite(found.distances[:, :2]).all() and np.isinf(found.distances[:, 2:]).all()
     assert (found.neighbours[:, 2:] == -1).all()
     np.testing.assert_allclose(found.relative, found.distances[:, 0] / found.distances[:, 1])
+
+
+def test_memory_does_not_grow_with_the_number_of_training_images() -> None:
+    def peak(n_blocks: int) -> int:
+        tracemalloc.start()
+        copying.nearest(points(200, 16, 0)[None], lambda: ((256 * number, points(256, 16, number)) for number in range(n_blocks)))
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(32) < 1.1 * peak(4)
 
 
 def test_features_that_are_no_numbers_and_no_training_images_are_refused() -> None:
