@@ -55,6 +55,10 @@ class Classifier(nn.Module):
         maps = self.net.extract_features(x * self.scale + self.shift)
         return self.net._avg_pooling(maps).flatten(1)
 
+    def depths(self, x: Tensor) -> list[Tensor]:
+        """The last feature maps at strides 4, 8, 16 and 32, and those of the head, each (N, c, r, r), of images as for ``features``."""
+        return [maps for name, maps in self.net.extract_endpoints(x * self.scale + self.shift).items() if name != "reduction_1"]
+
     def forward(self, x: Tensor) -> Tensor:
         return self.net._fc(self.net._dropout(self.features(x)))
 

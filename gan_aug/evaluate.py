@@ -47,7 +47,7 @@ def evaluate(
     subject: str,
     data: str,
     part: str = "val",
-    extractor: str = "random-conv",
+    extractor: str = "derm",
     n: int = 1000,
     seed: int = 0,
     *,

@@ -2,12 +2,14 @@
 
 <out>/<name>/
     run.json, training_list.parquet, status.json     as in every run folder
+    split.json, split.parquet                         which images were for training, choosing and testing
     snapshots/step-*/                                 the sampled network, fp16, with its digest
     evaluations.jsonl, audits.jsonl                   written by ``evaluate`` and ``audit`` on the published run itself
     README.md                                         the card, from all of these
 """
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,8 @@ def publish(reference: str, name: str, out: Path) -> Path:
         with files.new_folder(out / name) as folder:
             files.write_json(folder / "run.json", to_dict(published))
             training_list.write(folder, seen)
+            for suffix in (".json", ".parquet"):
+                shutil.copyfile(folder_of(run.dataset) / "splits" / f"{run.split_id}{suffix}", folder / f"split{suffix}")
             place = runs.snapshot_folder(folder, snapshot.step)
             place.mkdir(parents=True)
             weights = place / meta["sampled"]

@@ -1,5 +1,6 @@
 """Evaluation of generators: what is compared with what, leaks refused, what is written down, and the choice of the best snapshot."""
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,8 @@ from gan_aug.metrics.kid import kid
 from gan_aug.records import Checkpoint, ClassifierConfig, Run, to_dict
 
 Painter = Callable[[str, list[int], str | None], np.ndarray]
+
+measure = functools.partial(evaluate.evaluate, extractor="random-conv")
 
 
 def make_run(
@@ -92,7 +95,7 @@ def by_metric(records: list[record.MetricRecord]) -> dict[str, record.MetricReco
 def test_every_metric_with_its_protocol(phantom: str, painter) -> None:
     make_run()
     calls = painter(blurred_train(0))
-    records = evaluate.evaluate("made", phantom, n=8)
+    records = measure("made", phantom, n=8)
     assert [line.metric for line in records] == [metric for metric in record.METRICS if metric not in record.ON_WISH]
     assert record.evaluations("made") == records
     assert calls == [("made@10", list(range(8)), None)]
@@ -110,7 +113,7 @@ def test_every_metric_with_its_protocol(phantom: str, painter) -> None:
 def test_the_numbers_are_those_of_the_images_named(phantom: str, painter) -> None:
     make_run()
     painter(blurred_train(20))
-    found = by_metric(evaluate.evaluate("made", phantom, n=8, seed=3))
+    found = by_metric(measure("made", phantom, n=8, seed=3))
     image_set, split, eyes = open_dataset(phantom), load_split(phantom), open_extractor("random-conv")
     seeds = list(range(3_000_000, 3_000_008))
     fake = eyes(blurred_train(20)("", seeds, None))
@@ -130,7 +133,7 @@ def test_a_small_part_says_so(phantom: str, painter) -> None:
     make_run()
     painter(blurred_train(0))
     held = len(load_split(phantom).rows("val"))
-    first = evaluate.evaluate("made", phantom)[0]
+    first = measure("made", phantom)[0]
     assert (first.n_real, first.n_fake) == (held, held)
     assert evaluate.FEWEST <= first.floor_n <= held // 2
     assert not first.floor_at_same_n
@@ -143,7 +146,7 @@ def test_better_pictures_score_better_and_none_beats_the_floor_by_much(phantom: 
     scores = []
     for noise in (0, 20, 60):
         painter(blurred_train(noise))
-        scores.append(by_metric(evaluate.evaluate("made", phantom, n=12)))
+        scores.append(by_metric(measure("made", phantom, n=12)))
     assert scores[0]["kid"].value < scores[1]["kid"].value < scores[2]["kid"].value
     assert scores[0]["frechet"].value < scores[1]["frechet"].value < scores[2]["frechet"].value
     assert scores[2]["precision"].value == 0.0
@@ -155,7 +158,7 @@ def test_better_pictures_score_better_and_none_beats_the_floor_by_much(phantom: 
 def test_the_class_of_the_run_is_the_class_of_the_real_images(phantom: str, painter) -> None:
     make_run(class_name="malignant")
     painter(blurred_train(0))
-    first = evaluate.evaluate("made", phantom, part="train", n=10)[0]
+    first = measure("made", phantom, part="train", n=10)[0]
     image_set, split = open_dataset(phantom), load_split(phantom)
     real = evaluate._draw_real(image_set, split, "train", "malignant", 64, 10, 0)
     assert first.class_name == "malignant"
@@ -167,19 +170,19 @@ def test_the_class_of_the_run_is_the_class_of_the_real_images(phantom: str, pain
 def test_a_conditional_gan_paints_the_classes_of_the_real_images(phantom: str, painter) -> None:
     make_run(spec="acgan")
     calls = painter(blurred_train(0))
-    evaluate.evaluate("made", phantom)
+    measure("made", phantom)
     labels = [open_dataset(phantom).table["label"].iloc[row] for row in load_split(phantom).rows("val")]
     assert {class_name: len(seeds) for _, seeds, class_name in calls} == {name: labels.count(name) for name in set(labels)}
     assert sorted(seed for _, seeds, _ in calls for seed in seeds) == list(range(len(labels)))
     calls.clear()
-    evaluate.evaluate("made", phantom, part="train", class_name="benign", n=9)
+    measure("made", phantom, part="train", class_name="benign", n=9)
     assert [(len(seeds), class_name) for _, seeds, class_name in calls] == [(9, "benign")]
 
 
 def test_smaller_generators_are_compared_at_their_own_size(phantom: str, painter, monkeypatch: pytest.MonkeyPatch) -> None:
     make_run(config={"resolution": 32})
     painter(lambda reference, seeds, class_name: np.zeros((len(seeds), 32, 32, 3), np.uint8))
-    assert evaluate.evaluate("made", phantom, n=8)[0].image_size == 32
+    assert measure("made", phantom, n=8)[0].image_size == 32
 
 
 def test_the_distance_without_its_bias_needs_many_images(phantom: str, painter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +213,7 @@ def test_a_generator_that_has_seen_held_out_images_is_refused(part: str, phantom
     make_run(part)
     calls = painter(blurred_train(0))
     with pytest.raises(LeakError, match="made"):
-        evaluate.evaluate("made", phantom)
+        measure("made", phantom)
     assert calls == []
     assert record.evaluations("made") == []
 
@@ -227,31 +230,34 @@ def test_the_test_part_is_read_by_name_only_and_logged(phantom: str, painter, wo
     make_run()
     painter(blurred_train(0))
     log = workspace / "datasets" / phantom / "test_access.jsonl"
-    evaluate.evaluate("made", phantom)
+    measure("made", phantom)
     assert not log.exists()
-    assert evaluate.evaluate("made", phantom, part="test", n=8)[0].part == "test"
+    assert measure("made", phantom, part="test", n=8)[0].part == "test"
     (line,) = [json.loads(text) for text in log.read_text().splitlines()]
     assert (line["subject"], line["by"], line["split"]) == ("made@10", "evaluate", load_split(phantom).id)
     with pytest.raises(InvalidValue, match="no part 'all'"):
-        evaluate.evaluate("made", phantom, part="all")
+        measure("made", phantom, part="all")
 
 
 # Our own classifiers as extractors
 
 
-def test_a_classifier_gives_its_pooled_features(phantom: str, painter) -> None:
+def test_a_classifier_gives_what_it_sees_at_five_depths_of_one_length(phantom: str, painter) -> None:
     make_run()
     snapshot = make_classifier()
     eyes = open_extractor("classifier:looker")
-    assert (eyes.name, eyes.weights_sha256, eyes.dim) == ("classifier:looker@10", snapshot.weights_sha256, 1280)
+    assert (eyes.name, eyes.weights_sha256, eyes.dim) == ("classifier:looker@10", snapshot.weights_sha256, 2 * (24 + 40 + 112 + 320) + 1280)
     assert len(eyes.seen) == len(load_split(phantom).rows("train"))
     pictures = np.array(open_dataset(phantom).at(32)[:3])
     model = classifier.build(ClassifierConfig(resolution=32), 2).eval()
     model.load_state_dict(eyes.network.model.state_dict())
     with torch.inference_mode():
-        expected = model.features(classifier.to_tensor(pictures, torch.device("cpu"))).numpy()
-    np.testing.assert_allclose(eyes(pictures), expected, rtol=1e-3, atol=1e-5)
-    assert eyes(np.asarray(open_dataset(phantom).images[:2])).shape == (2, 1280), "64 px images are brought to 32"
+        pooled = model.features(classifier.to_tensor(pictures, torch.device("cpu"))).numpy()
+    found = eyes(pictures)
+    length = np.sqrt(eyes.dim / 5)
+    np.testing.assert_allclose(found[:, -1280:], length * pooled / np.linalg.norm(pooled, axis=1, keepdims=True), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(found[:, :48], axis=1), length, rtol=1e-5)
+    assert eyes(np.asarray(open_dataset(phantom).images[:2])).shape == (2, eyes.dim), "64 px images are brought to 32"
     painter(blurred_train(0))
     assert evaluate.evaluate("made", phantom, extractor="classifier:looker", n=8)[0].resize.startswith("bilinear to 32")
 
@@ -268,7 +274,7 @@ def test_a_gan_is_no_extractor_and_a_classifier_no_generator(phantom: str) -> No
     with pytest.raises(InvalidValue, match="not a classifier"):
         open_extractor("classifier:made")
     with pytest.raises(InvalidValue, match="makes no images"):
-        evaluate.evaluate("looker", phantom)
+        measure("looker", phantom)
 
 
 # Folders
@@ -285,7 +291,7 @@ def write_pictures(folder: Path, n: int = 12, size: int = 64, suffix: str = ".pn
 def test_a_folder_of_pictures(phantom: str, workspace: Path, tmp_path: Path) -> None:
     folder = write_pictures(tmp_path / "fakes")
     (folder / "manifest.csv").write_text("not a picture")
-    records = evaluate.evaluate(str(folder), phantom, n=10)
+    records = measure(str(folder), phantom, n=10)
     assert record.read_records(workspace / "evaluations.jsonl") == records
     first = records[0]
     assert (first.subject, first.codec, first.n_fake, first.image_size) == (str(folder), "png", 10, 64)
@@ -293,8 +299,8 @@ def test_a_folder_of_pictures(phantom: str, workspace: Path, tmp_path: Path) -> 
 
 
 def test_a_folder_is_compared_at_the_smaller_size(phantom: str, tmp_path: Path) -> None:
-    assert evaluate.evaluate(str(write_pictures(tmp_path / "large", size=100, suffix=".jpg")), phantom)[0].image_size == 64
-    small = evaluate.evaluate(str(write_pictures(tmp_path / "small", size=48)), phantom)[0]
+    assert measure(str(write_pictures(tmp_path / "large", size=100, suffix=".jpg")), phantom)[0].image_size == 64
+    small = measure(str(write_pictures(tmp_path / "small", size=48)), phantom)[0]
     assert (small.image_size, small.n_real) == (48, 12)
     assert any("no more on one side" in note for note in small.notes)
 
@@ -302,25 +308,25 @@ def test_a_folder_is_compared_at_the_smaller_size(phantom: str, tmp_path: Path) 
 def test_unusable_folders_are_refused(phantom: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(NotFound, match="holds no pictures"):
-        evaluate.evaluate(str(tmp_path / "empty"), phantom)
+        measure(str(tmp_path / "empty"), phantom)
     with pytest.raises(InvalidValue, match="Only 3 images a side"):
-        evaluate.evaluate(str(write_pictures(tmp_path / "few", n=3)), phantom)
+        measure(str(write_pictures(tmp_path / "few", n=3)), phantom)
     mixed = write_pictures(tmp_path / "mixed", n=12)
     Image.open(mixed / "007.png").resize((40, 40)).save(mixed / "007.png")
     with pytest.raises(InvalidValue, match=r"007\.png is 40 x 40"):
-        evaluate.evaluate(str(mixed), phantom)
+        measure(str(mixed), phantom)
 
 
 def test_what_does_not_exist_is_named(phantom: str) -> None:
     make_run()
     with pytest.raises(NotFound, match="nobody"):
-        evaluate.evaluate("nobody", phantom)
+        measure("nobody", phantom)
     with pytest.raises(NotFound, match="nowhere"):
-        evaluate.evaluate("made", "nowhere")
+        measure("made", "nowhere")
     with pytest.raises(InvalidValue, match="no class 'naevus'"):
-        evaluate.evaluate("made", phantom, class_name="naevus")
+        measure("made", phantom, class_name="naevus")
     with pytest.raises(InvalidValue, match="Seed -1"):
-        evaluate.evaluate("made", phantom, seed=-1)
+        measure("made", phantom, seed=-1)
 
 
 def test_a_stop_in_between_leaves_no_numbers(phantom: str, painter) -> None:
@@ -333,7 +339,7 @@ def test_a_stop_in_between_leaves_no_numbers(phantom: str, painter) -> None:
     make_run()
     painter(blurred_train(0))
     with pytest.raises(Stopped):
-        evaluate.evaluate("made", phantom, on_progress=stop)
+        measure("made", phantom, on_progress=stop)
     assert record.evaluations("made") == []
 
 
@@ -366,8 +372,8 @@ def test_there_is_no_best_of_nothing(phantom: str) -> None:
 
 def test_a_real_generator_end_to_end(phantom: str) -> None:
     export_onnx(make_gan("dcgan", "one", class_name="benign"))
-    first = evaluate.evaluate("one", phantom, part="train", n=20)
-    again = evaluate.evaluate("one@last", phantom, part="train", n=20)
+    first = measure("one", phantom, part="train", n=20)
+    again = measure("one@last", phantom, part="train", n=20)
     assert [(line.metric, line.value, line.ci) for line in first] == [(line.metric, line.value, line.ci) for line in again]
     assert all(np.isfinite(line.value) for line in first)
     found = by_metric(first)

@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 
 from gan_aug import evaluate, publish, runs, sample, train_classifier, train_gan, workspace
+from gan_aug.data.split import load_split
 from gan_aug.errors import ExtractorUnavailable, InvalidValue
 from gan_aug.metrics.extractors import open_extractor
 from gan_aug.records import ClassifierConfig
@@ -48,6 +49,10 @@ def test_what_it_has_seen_travels_with_it(trained: str) -> None:
     publish.publish(trained, SHIPPED, pretrained())
     lists = [pd.read_parquet(runs.run_folder(name) / "training_list.parquet") for name in (trained, SHIPPED)]
     pd.testing.assert_frame_equal(*lists)
+    split = load_split("phantom")
+    assert json.loads((pretrained() / SHIPPED / "split.json").read_text())["fingerprint"] == split.fingerprint
+    parts = pd.read_parquet(pretrained() / SHIPPED / "split.parquet").set_index("image_id")["part"]
+    assert set(parts[lists[1]["image_id"]]) == {"train"}
 
 
 def test_weights_that_saw_an_image_that_is_not_free_are_refused(trained: str, phantom: str) -> None:

@@ -124,9 +124,9 @@ def test_images_are_painted_into_the_exports(home: Path, run_id: str) -> None:
 
 
 def test_a_generator_is_measured_and_its_best_snapshot_chosen(run_id: str) -> None:
-    result = done("evaluate", reference=run_id, data="phantom", n=8)
+    result = done("evaluate", reference=run_id, data="phantom", extractor="random-conv", n=8)
     assert {"kid"} <= {record["metric"] for record in result["metrics"]}
-    chosen = done("select_best", run_id=run_id, data="phantom")
+    chosen = done("select_best", run_id=run_id, data="phantom", extractor="random-conv")
     assert runs.resolve(f"{run_id}@best")[1].id == chosen["checkpoint"]
 
 

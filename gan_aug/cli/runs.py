@@ -90,12 +90,14 @@ def show(run_id: Annotated[str, typer.Argument(metavar="RUN", help="Run id; 'gan
 @app.command(
     epilog="""\b
 Extractors:
+  derm                       a classifier of CC0 dermoscopic images that comes with gan_aug
   inception, inception:FILE  the network of the FID; its weights are needed
   classifier:RUN             a classifier trained here, which knows lesions
   random-conv                for tests; says nothing about realism
 
 \b
 Examples:
+  gan-aug evaluate RUN --data ham10000
   gan-aug evaluate RUN --data isic2017 --extractor classifier:RUN2
   gan-aug evaluate pictures --data isic2017 --extractor inception --n 2000
   gan-aug evaluate RUN --data isic2017 --extractor classifier:RUN2 --select"""
@@ -103,7 +105,7 @@ Examples:
 def evaluate(
     subject: Subject,
     data: Data,
-    extractor: Annotated[str, typer.Option(metavar="NAME", help="Network that turns images into features; see below.")],
+    extractor: Annotated[str, typer.Option(metavar="NAME", help="Network that turns images into features; see below.")] = "derm",
     part: Annotated[str, typer.Option(metavar="PART", help="Part with the real images; a use of test is logged.")] = "val",
     n: Annotated[int, typer.Option(metavar="N", help="Images on either side, at most.")] = 1000,
     seed: Annotated[int, typer.Option(metavar="SEED", help="Decides which images are compared.")] = 0,

@@ -113,7 +113,7 @@ class EvaluateGenerator(Arguments):
     reference: str  # a run's snapshot, or a folder of images
     data: str
     part: Literal["train", "val", "test"] = "val"
-    extractor: str = "random-conv"
+    extractor: str = "derm"
     n: int = 1000  # images on either side, at most
     seed: int = 0
     class_name: str | None = None
@@ -126,7 +126,7 @@ class SelectBest(Arguments):
 
     run_id: str
     data: str
-    extractor: str = "random-conv"
+    extractor: str = "derm"
     n: int = 1000  # images on either side, at most
     seed: int = 0
 

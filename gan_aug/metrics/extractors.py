@@ -3,7 +3,7 @@
     inception             the network of the FID, from PyTorch's download cache; only the file with the canonical digest is accepted
     inception:FILE        the same network from a file of one's own, called ``inception:custom-...`` if its digest is another
     derm                  the classifier that comes with gan_aug, trained on CC0 dermoscopic images (checkpoints/pretrained/derm)
-    classifier:RUN        one of our own classifiers: its pooled features, which know lesions and need no file from elsewhere
+    classifier:RUN        one of our own classifiers: what it sees, which knows lesions and needs no file from elsewhere
     random-conv[:SEED]    a small network of random weights, for tests: its numbers say nothing about realism
 
 Real and generated images take the same way in: the same batches, the same resize, single precision.
@@ -216,13 +216,21 @@ def _open_classifier(reference: str) -> Extractor:
     model = classifier.build(config, len(run.classes))
     model.load_state_dict(checkpoint.load_sampled(snapshot))
     seen = tuple(training_list.read(runs.run_folder(run.id)))
-    resize = f"bilinear to {config.resolution}, antialiased when reducing"
-    network = ClassifierFeatures(model, config.resolution)
-    return Extractor(f"classifier:{snapshot.id}", snapshot.weights_sha256, model.net._fc.in_features, resize, network, seen)
+    resize = f"bilinear to {config.resolution}, antialiased when reducing; five depths, each of one length"
+    network = ClassifierFeatures(model.eval(), config.resolution)
+    with torch.inference_mode():
+        dim = network(torch.zeros(1, 3, config.resolution, config.resolution)).shape[1]
+    return Extractor(f"classifier:{snapshot.id}", snapshot.weights_sha256, dim, resize, network, seen)
 
 
 class ClassifierFeatures(nn.Module):
-    """The pooled features of a classifier, at the resolution that it was trained at."""
+    """What a classifier sees at five depths: mean and deviation of every channel at strides 4 to 32, and the pooled features of its head.
+
+    Each depth's vector is scaled to one length, the whole to sqrt(dim). Unscaled, a few images that the network has never seen the like of
+    have features ten times as long as others, and the cube in KID's kernel makes them the whole of it. Measured with ``derm``, 214 images a
+    side: KID of a GAN's first snapshot is 3 standard deviations from that of two real sets by pooled features scaled, 8 by all depths, and
+    below 1 by unscaled ones.
+    """
 
     def __init__(self, model: classifier.Classifier, resolution: int):
         super().__init__()
@@ -230,7 +238,10 @@ class ClassifierFeatures(nn.Module):
         self.resolution = resolution
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model.features(_resized(x, self.resolution))
+        *depths, head = self.model.depths(_resized(x, self.resolution))
+        parts = [torch.cat([maps.mean((2, 3)), (maps.var((2, 3), correction=0) + 1e-12).sqrt()], 1) for maps in depths]
+        whole = torch.cat([F.normalize(part) for part in (*parts, head.mean((2, 3)))], 1)
+        return whole * (whole.shape[1] / (len(parts) + 1)) ** 0.5
 
 
 # --- random weights, for tests -----------------------------------------------------------------------------------------------------------
