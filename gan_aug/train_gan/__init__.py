@@ -4,6 +4,7 @@ planning.py  what a training would be, settled and checked beforehand
 state.py     the images, networks and optimisers of a training
 loop.py      one loop for all of them
 health.py    what goes wrong, in words
+ranks.py     several processes that train one GAN together
 """
 
 from gan_aug.train_gan.loop import train

@@ -4,6 +4,7 @@ The outside has two seams: ``on_tick`` is told the numbers of every tick, and ``
 function of (seed, step), so a training that was stopped or killed and resumed ends, on a CPU, with the very weights of one that was not.
 """
 
+import contextlib
 import math
 
 import numpy as np
@@ -16,6 +17,7 @@ from gan_aug.gans.augment import diff_augment
 from gan_aug.gans.blocks import r1_penalty
 from gan_aug.records import Checkpoint, GanConfig, Run, from_dict
 from gan_aug.train_gan import health
+from gan_aug.train_gan.ranks import Ranks, joined
 from gan_aug.train_gan.state import GRID_SIDE, Training, TrainingImages, build_training, grid_classes, sample_pictures
 from gan_aug.training import OnTick, ShouldStop, Tick, newest_good, recorded, write_end, write_tick
 
@@ -30,11 +32,12 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
     config, on = state.config, data.device
     spec = gans.spec(state.run.spec)
     conditional = catalog.entry(spec.name).conditional
-    torch.manual_seed(randomness.key(state.run.seed, "step", state.step))
+    ranks = state.ranks
+    torch.manual_seed(randomness.key(state.run.seed, "step", state.step, *ranks.key()))
     stats: dict[str, Tensor] = {}
 
     def paint(y: Tensor | None) -> Tensor:
-        z = torch.randn(config.batch_size, config.z_dim, device=on)
+        z = torch.randn(ranks.share(config.batch_size), config.z_dim, device=on)
         with device.autocast(precision, on):
             return state.G(z, y).float()
 
@@ -57,6 +60,7 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
                     stats[name] = penalty.detach()
         state.d_optimiser.zero_grad()
         loss.backward()
+        ranks.average_gradients(state.D)
         state.d_optimiser.step()
 
     state.D.requires_grad_(False)  # its weights' gradients are not needed here, and cost a tenth of the step
@@ -66,7 +70,9 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
         loss, g_stats = spec.g_loss(state.D, real, diff_augment(fake, config.augment), y, config)
     state.g_optimiser.zero_grad()
     loss.backward()
+    ranks.average_gradients(state.G)
     state.g_optimiser.step()
+    ranks.average_buffers((state.G, state.D))
 
     state.step += 1
     if state.averaged:
@@ -76,6 +82,9 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
 
 def train(run_id: str, *, on_tick: OnTick | None = None, should_stop: ShouldStop | None = None) -> Checkpoint:
     """Train a prepared run to its end, going on from its newest good snapshot where there is one.
+
+    Where ``torchrun`` started several processes, each calls this and takes its share; ``on_tick`` is called on rank 0 only, and a stop that
+    any rank wishes stops all.
 
     Parameters
     ----------
@@ -95,32 +104,34 @@ def train(run_id: str, *, on_tick: OnTick | None = None, should_stop: ShouldStop
     Diverged
         If a statistic or a weight is no longer finite; the last good snapshot is kept.
     UserError
-        If the run is being trained elsewhere, its data are gone, or the disk is full.
+        If the run is being trained elsewhere, its data are gone, the disk or the memory is full, or another process of it failed.
     """
-    with recorded(run_id):
+    with joined() as ranks, recorded(run_id) if ranks.main else contextlib.nullcontext():
         run = runs.load_run(run_id)
         with health.memory_explained(from_dict(GanConfig, run.config)):
-            return _train(run, on_tick or (lambda tick: None), should_stop or (lambda: False))
+            return _train(run, ranks, on_tick or (lambda tick: None), should_stop or (lambda: False))
 
 
-def _train(run: Run, on_tick: OnTick, should_stop: ShouldStop) -> Checkpoint:
+def _train(run: Run, ranks: Ranks, on_tick: OnTick, should_stop: ShouldStop) -> Checkpoint:
     # Set up.
     folder, on = runs.run_folder(run.id), device.pick(run.device)
-    state = build_training(run, on)
+    ranks.share(from_dict(GanConfig, run.config).batch_size)  # what cannot be shared out is refused before anything is computed
+    state = build_training(run, on, ranks)
     config = state.config
     precision = device.resolve_precision(config.precision, on)
-    data = TrainingImages(run, config, on)
+    data = TrainingImages(run, config, on, ranks)
     step_images = config.batch_size * config.d_steps
     total_steps = math.ceil(config.total_kimg * 1000 / step_images)
     tick_steps = max(1, round(config.tick_kimg * 1000 / step_images))
     snapshot_steps = tick_steps * max(1, round(config.snapshot_kimg / config.tick_kimg))
 
     # Resume.
-    snapshot = newest_good(run.id, config.total_kimg)
+    snapshot = ranks.from_main(lambda: newest_good(run.id, config.total_kimg))
     if snapshot:
         state.restore(snapshot)
-    verb = "Resuming" if snapshot else "Starting"
-    runs.append_log(folder, f"{verb} at step {state.step} of {total_steps} on {device.describe(on)}, {precision}.")
+    if ranks.main:
+        verb, together = "Resuming" if snapshot else "Starting", f", {ranks.world} processes" if ranks.world > 1 else ""
+        runs.append_log(folder, f"{verb} at step {state.step} of {total_steps} on {device.describe(on)}, {precision}{together}.")
 
     # Watch.
     classes = grid_classes(run)
@@ -128,12 +139,12 @@ def _train(run: Run, on_tick: OnTick, should_stop: ShouldStop) -> Checkpoint:
     watch = health.Watch(folder, runs.read_stats(run.id)[0])
     variety_steps = tick_steps * health.VARIETY_TICKS
 
-    def paint() -> np.ndarray:
-        if not state.weights_are_finite():
-            raise Diverged(
-                "A weight became infinite or not a number.", "The last good snapshot is kept. Start a new run with smaller learning rates."
-            )
-        return sample_pictures(state, on)
+    def report(numbers: dict[str, float], speed: float, pictures: np.ndarray | None) -> None:
+        if pictures is not None:
+            numbers["diversity"] = health.variety(pictures, classes) / max(real_variety, 1e-6)
+        flags = watch.add({"kimg": state.kimg, **numbers})
+        line = write_tick(run.id, state.step, state.kimg, config.total_kimg, speed, numbers, flags)
+        on_tick({**line, "total_kimg": config.total_kimg, "seconds_left": (total_steps - state.step) * step_images / speed})
 
     def save(metrics: dict[str, float], pictures: np.ndarray) -> Checkpoint:
         saved = checkpoint.save_snapshot(run, state.snapshot(metrics))
@@ -147,22 +158,38 @@ def _train(run: Run, on_tick: OnTick, should_stop: ShouldStop) -> Checkpoint:
     while state.step < total_steps and not stopped:
         tick.add(train_step(state, data, precision))
         tick.images += step_images
-        stopped = should_stop()
+        stopped = ranks.stop(should_stop())
 
-        # Once per tick: report, and now and then save.
+        # Once per tick: report, and now and then save; rank 0 does it, and the others wait for it at their next meeting.
         ended = state.step == total_steps or stopped
         if state.step % tick_steps == 0 or ended:
-            means, speed = tick.means(), tick.images_per_second()
+            speed = tick.images_per_second()
+            means = ranks.average_numbers(tick.means())
             due = state.step % snapshot_steps == 0 or ended
-            if due or state.step % variety_steps == 0:
-                pictures = paint()
-                means["diversity"] = health.variety(pictures, classes) / max(real_variety, 1e-6)
-            flags = watch.add({"kimg": state.kimg, **means})
-            line = write_tick(run.id, state.step, state.kimg, config.total_kimg, speed, means, flags)
-            on_tick({**line, "total_kimg": config.total_kimg, "seconds_left": (total_steps - state.step) * step_images / speed})
             if due:
-                saved = save(means, pictures)
+                ranks.require_equal(state.networks.values(), state.step)
+            if ranks.main:
+                pictures = _paint(state, on) if due or state.step % variety_steps == 0 else None
+                report(means, speed, pictures)
+                if due:
+                    saved = save(means, pictures)
             tick = Tick()
 
-    write_end(run.id, finished=state.step == total_steps)
-    return saved
+    if ranks.main:
+        write_end(run.id, finished=state.step == total_steps)
+    return ranks.from_main(lambda: saved)
+
+
+def _paint(state: Training, on: torch.device) -> np.ndarray:
+    """The pictures of the 64 fixed seeds.
+
+    Raises
+    ------
+    Diverged
+        If a weight is infinite or not a number: pictures would show it too late, and a snapshot must not hold it.
+    """
+    if not state.weights_are_finite():
+        raise Diverged(
+            "A weight became infinite or not a number.", "The last good snapshot is kept. Start a new run with smaller learning rates."
+        )
+    return sample_pictures(state, on)

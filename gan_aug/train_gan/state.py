@@ -13,6 +13,7 @@ from gan_aug.data.split import load_split
 from gan_aug.errors import InvalidValue
 from gan_aug.gans.augment import dihedral
 from gan_aug.records import GanConfig, Run, Split, from_dict
+from gan_aug.train_gan.ranks import ALONE, Ranks
 
 GRID_SIDE = 8
 
@@ -31,9 +32,9 @@ def training_rows(image_set: ImageSet, split: Split, class_name: str | None) -> 
 
 
 class TrainingImages:
-    """The training images as uint8, resident on the device where they fit, given out as batches in a keyed order."""
+    """The training images as uint8, resident on the device where they fit, given out as batches, or shares of batches, in a keyed order."""
 
-    def __init__(self, run: Run, config: GanConfig, on: torch.device):
+    def __init__(self, run: Run, config: GanConfig, on: torch.device, ranks: Ranks = ALONE):
         image_set = open_dataset(run.dataset)
         if image_set.record.fingerprint != run.dataset_fingerprint:
             raise InvalidValue(
@@ -46,7 +47,7 @@ class TrainingImages:
         self.device = on
         if on.type == "cuda" and self.images.nbytes < torch.cuda.mem_get_info(on)[0] / 2:
             self.images, self.labels = self.images.to(on), self.labels.to(on)
-        self.seed, self.config = run.seed, config
+        self.seed, self.config, self.ranks = run.seed, config, ranks
 
     def examples(self, classes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
         """At most 64 training images, evenly out of all, or out of each class as many as ``classes`` has: (N, R, R, 3) uint8.
@@ -62,7 +63,9 @@ class TrainingImages:
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """Batch ``number`` of the endless sequence of epochs: images (N, 3, R, R) in [-1, 1] and class numbers (N,)."""
-        rows = torch.from_numpy(randomness.batch_rows(self.seed, number, self.config.batch_size, len(self.images))).to(self.images.device)
+        share = self.ranks.share(self.config.batch_size)
+        whole = randomness.batch_rows(self.seed, number, self.config.batch_size, len(self.images))
+        rows = torch.from_numpy(whole[self.ranks.rank * share :][:share]).to(self.images.device)
         pixels = self.images[rows].to(self.device).permute(0, 3, 1, 2)
         if self.config.dihedral:
             pixels = dihedral(pixels)
@@ -101,6 +104,7 @@ class Training:
     averaged: AveragedG | None
     g_optimiser: torch.optim.Optimizer
     d_optimiser: torch.optim.Optimizer
+    ranks: Ranks = ALONE
     step: int = 0
 
     @property
@@ -108,16 +112,20 @@ class Training:
         return self.step * self.config.d_steps * self.config.batch_size / 1000
 
     @property
+    def networks(self) -> dict[str, nn.Module]:
+        """All networks that are saved."""
+        return {"G": self.G, "D": self.D} | ({"G_ema": self.averaged.network} if self.averaged else {})
+
+    @property
     def sampler(self) -> nn.Module:
         """The network that is sampled: the average where there is one."""
         return self.averaged.network if self.averaged else self.G
 
     def snapshot(self, metrics: dict[str, float]) -> checkpoint.Snapshot:
-        networks = {"G": self.G, "D": self.D} | ({"G_ema": self.averaged.network} if self.averaged else {})
         return checkpoint.Snapshot(
             step=self.step,
             kimg=self.kimg,
-            weights={name: network.state_dict() for name, network in networks.items()},
+            weights={name: network.state_dict() for name, network in self.networks.items()},
             optimisers={"G": self.g_optimiser.state_dict(), "D": self.d_optimiser.state_dict()},
             sampled="G_ema" if self.averaged else "G",
             metrics=metrics,
@@ -136,11 +144,12 @@ class Training:
         return all(bool(torch.isfinite(p).all()) for network in (self.G, self.D) for p in network.parameters())
 
 
-def build_training(run: Run, on: torch.device) -> Training:
-    """Networks and optimisers of a run, at their keyed random start."""
+def build_training(run: Run, on: torch.device, ranks: Ranks = ALONE) -> Training:
+    """Networks and optimisers of a run, at their keyed random start, the same on all ranks."""
     config = from_dict(GanConfig, run.config)
     torch.manual_seed(randomness.key(run.seed, "init"))
     G, D = gans.spec(run.spec).build(config, n_classes(run))
+    ranks.start_equal((G, D))
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
     G, D = G.to(on, memory_format=layout), D.to(on, memory_format=layout)
     betas = (config.beta1, config.beta2)
@@ -152,6 +161,7 @@ def build_training(run: Run, on: torch.device) -> Training:
         averaged=AveragedG(G, config) if config.ema_kimg else None,
         g_optimiser=torch.optim.Adam(G.parameters(), config.g_lr, betas, fused=on.type == "cuda"),
         d_optimiser=torch.optim.Adam(D.parameters(), config.d_lr, betas, fused=on.type == "cuda"),
+        ranks=ranks,
     )
 
 

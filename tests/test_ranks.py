@@ -1,0 +1,189 @@
+"""Several processes that train one GAN: two of them, over gloo, started as a user starts them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan_aug import catalog, checkpoint, runs, train_gan
+from gan_aug.errors import InvalidValue
+from gan_aug.train_gan.ranks import Ranks, digest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# What each rank does; it leaves what it has seen in a file of its own.
+PROGRAM = """
+import json, os, sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from gan_aug import gans, runs, train_gan
+from gan_aug.errors import UserError
+from gan_aug.train_gan import loop, ranks, state
+
+out, task, *run_ids = Path(sys.argv[1]), *sys.argv[2:]
+seen = {}
+kept = []
+build = loop.build_training
+loop.build_training = lambda *arguments: kept.append(build(*arguments)) or kept[-1]
+
+with ranks.joined() as group:
+    try:
+        if task == "train":
+            straight, broken = run_ids
+            train_gan.train(straight)
+            seen["straight"] = ranks.digest(kept[-1].networks.values())
+            asked = iter(range(100))
+            wish = lambda: next(asked) == 4 and group.rank == 1   # a wish of the rank that writes nothing
+            seen["stopped_at"] = train_gan.train(broken, should_stop=wish).step
+            train_gan.train(broken)
+            seen["broken"] = ranks.digest(kept[-1].networks.values())
+        if task == "gradients":
+            run = runs.load_run(run_ids[0])
+            training = state.build_training(run, torch.device("cpu"), group)
+            data = state.TrainingImages(run, training.config, torch.device("cpu"), group)
+            x, _ = data.batch(0)
+            seen["images"] = len(x)
+            loss = training.D(x).mean() + gans.blocks.r1_penalty(training.D, x)
+            loss.backward()
+            group.average_gradients(training.D)
+            seen["gradients"] = [p.grad.double().sum().item() for p in training.D.parameters()]
+        if task == "differ":
+            genuine = loop.train_step
+            def poisoned(training, *arguments):
+                stats = genuine(training, *arguments)
+                if training.step == 6 and group.rank == 1:
+                    with torch.no_grad():
+                        next(training.G.parameters()).add_(0.001)
+                return stats
+            loop.train_step = poisoned
+            train_gan.train(run_ids[0])
+        if task == "fail":
+            genuine = loop.train_step
+            def failing(training, *arguments):
+                if training.step == 6 and group.rank == 1:
+                    raise UserError("The plug was pulled.", "Put it back.")
+                return genuine(training, *arguments)
+            loop.train_step = failing
+            train_gan.train(run_ids[0])
+    except UserError as error:
+        seen["error"] = f"{type(error).__name__}: {error.what}"
+        (out / f"rank-{group.rank}.json").write_text(json.dumps(seen))
+        raise
+(out / f"rank-{group.rank}.json").write_text(json.dumps(seen))
+"""
+
+
+def prepare(name: str, **more: object) -> str:
+    """A run of twelve steps of eight images, with a snapshot every four."""
+    step = 8 * catalog.gan_config(name).d_steps / 1000
+    settings = {"z_dim": 8, "width": 4, "batch_size": 8, "ema_kimg": 0.05, "r1_every": 2}
+    settings |= {"total_kimg": 12 * step, "tick_kimg": 2 * step, "snapshot_kimg": 4 * step, **more}
+    return train_gan.prepare(name, "phantom", settings=settings, seed=3, device_name="cpu").id
+
+
+def torchrun(*arguments: str, processes: int = 2) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+
+def on_two_ranks(folder: Path, task: str, *run_ids: str, fails: bool = False) -> list[dict]:
+    """What each of the two ranks has seen of a task."""
+    program = folder / "program.py"
+    program.write_text(PROGRAM)
+    done = torchrun(str(program), str(folder), task, *run_ids)
+    assert (done.returncode != 0) == fails, done.stderr[-3000:]
+    print(done.stderr)  # shown where a test fails
+    return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in (0, 1)]
+
+
+def saved_digest(run_id: str) -> str:
+    """Digest of what the last snapshot holds, computed as the ranks compute theirs."""
+    weights = checkpoint.load_snapshot(runs.list_checkpoints(run_id)[-1]).weights
+
+    class Holder:
+        def __init__(self, values):
+            self.values = values
+
+        def state_dict(self):
+            return self.values
+
+    training = train_gan.state.build_training(runs.load_run(run_id), torch.device("cpu"))
+    return digest(Holder({key: weights[name][key] for key in network.state_dict()}) for name, network in training.networks.items())
+
+
+# One with batch statistics and R1, one with two penalties and none, one whose D changes buffers in every pass, and one with five D steps.
+@pytest.mark.parametrize("name", ["dcgan", "r3gan", "sngan", "wgan_gp"])
+def test_two_ranks_hold_the_same_weights_and_a_resumed_run_ends_with_those_of_an_uninterrupted_one(phantom, tmp_path, name):
+    straight, broken = prepare(name), prepare(name)
+    first, second = on_two_ranks(tmp_path, "train", straight, broken)
+    assert first == second
+    assert first["stopped_at"] == 5
+    assert first["straight"] == first["broken"] == saved_digest(straight) == saved_digest(broken)
+
+    # Only one of them has written.
+    for run_id in (straight, broken):
+        assert [line["step"] for line in runs.read_stats(run_id)[0]][-1] == 12
+        assert runs.status(run_id).state == "finished"
+    assert [line["step"] for line in runs.read_stats(straight)[0]] == [2, 4, 6, 8, 10, 12]
+    assert runs.log_tail(straight).count("Starting at step 0 of 12 on cpu") == 1
+    assert "2 processes" in runs.log_tail(straight)
+    assert [saved.step for saved in runs.list_checkpoints(straight)] == [4, 8, 12]
+
+
+def test_two_ranks_learn_from_the_whole_batch(phantom, tmp_path):
+    """A D without batch statistics: the averaged gradients are those of one process, R1's double backward included."""
+    run_id = prepare("r3gan", dihedral=False)
+    first, second = on_two_ranks(tmp_path, "gradients", run_id)
+    assert first == second
+    assert first["images"] == 4
+    run = runs.load_run(run_id)
+    training = train_gan.state.build_training(run, torch.device("cpu"))
+    x, _ = train_gan.state.TrainingImages(run, training.config, torch.device("cpu")).batch(0)
+    assert len(x) == 8
+    (training.D(x).mean() + train_gan.loop.r1_penalty(training.D, x)).backward()
+    expected = [parameter.grad.double().sum().item() for parameter in training.D.parameters()]
+    assert any(abs(value) > 1e-3 for value in expected)
+    assert first["gradients"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_weights_that_differ_are_never_saved(phantom, tmp_path):
+    run_id = prepare("dcgan")
+    first, second = on_two_ranks(tmp_path, "differ", run_id, fails=True)
+    assert first == second
+    assert "At step 8 the weights of rank 1 differ" in first["error"]
+    assert [saved.step for saved in runs.list_checkpoints(run_id)] == [4]
+    assert runs.status(run_id).state == "failed"
+
+
+def test_a_rank_that_fails_ends_the_others(phantom, tmp_path):
+    run_id = prepare("dcgan")
+    first, second = on_two_ranks(tmp_path, "fail", run_id, fails=True)
+    assert second["error"] == "UserError: The plug was pulled."
+    assert first["error"] == "OtherRankFailed: Another process of this training failed (rank 1: The plug was pulled.)."
+    status = runs.status(run_id)
+    assert status.state == "failed" and "The plug was pulled" in status.message
+    assert [saved.step for saved in runs.list_checkpoints(run_id)] == [4]
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused():
+    assert Ranks(1, 4).share(8) == 2
+    for batch_size in (9, 4):
+        with pytest.raises(InvalidValue, match=f"{batch_size} images cannot be shared out to 4") as refusal:
+            Ranks(0, 4).share(batch_size)
+        advised = int(refusal.value.todo.split("--batch ")[1])
+        assert Ranks(0, 4).share(advised) >= 2
+
+
+def test_alone_nothing_is_exchanged():
+    ranks, network = Ranks(), torch.nn.Linear(2, 2)
+    assert ranks.main and ranks.share(3) == 3 and ranks.key() == ()
+    assert ranks.stop(True) and not ranks.stop(False)
+    assert ranks.from_main(lambda: 7) == 7
+    ranks.average_gradients(network)
+    assert network.weight.grad is None
