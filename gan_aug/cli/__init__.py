@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import gan_aug
-from gan_aug.cli import data, gan, publish, review, runs, study, work
+from gan_aug.cli import data, gan, publish, review, runs, study, sweep, work
 from gan_aug.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED, EXIT_WRONG_USE, UsageError, remark
 from gan_aug.errors import UserError
 
@@ -42,6 +42,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(gan.app)
 app.add_typer(runs.app)
 app.add_typer(study.app)
+study.study_app.add_typer(sweep.app)
 app.add_typer(study.study_app, name="study")
 app.add_typer(review.app, name="review")
 app.add_typer(publish.app)

@@ -35,7 +35,7 @@ SCHEMES = """Schemes, joined by '+': none, standard (flips, turns, crops, mild c
 synthetic:RUN@RATIO, synthetic-only:RUN, curated:SET, balance:RUN, ten-percent:RUN."""
 
 
-def _config(backbone: str, steps: int | None, size: int | None, settings: list[str] | None) -> Any:
+def classifier_config(backbone: str, steps: int | None, size: int | None, settings: list[str] | None) -> Any:
     """The classifier's configuration that the options ask for."""
     from gan_aug.backbones import check_backbone
     from gan_aug.records import from_dict, parse_settings
@@ -81,7 +81,7 @@ def classify(
         return train_here("classifier", lambda: run_id, f"classify --resume {resume}", json)
     if data is None or scheme is None:
         raise UsageError("Missing option '--data' or '--scheme'.")
-    config = _config(backbone, steps, size, settings)
+    config = classifier_config(backbone, steps, size, settings)
     schemes.parse_scheme(scheme)
 
     def prepare() -> str:
@@ -131,7 +131,7 @@ def run_study(
     elif data is None or schemes is None:
         raise UsageError("Missing option '--data' or '--schemes'.")
     else:
-        planned = _plan(data, schemes, seeds, _config(backbone, steps, size, settings), name,
+        planned = _plan(data, schemes, seeds, classifier_config(backbone, steps, size, settings), name,
                         base=base, fraction=fraction, external=external, split_id=split, question=question)  # fmt: skip
     if not _run(planned.name):
         remark(f"Stopped; finished classifiers are kept. Go on with: gan-aug study run --name {planned.name}")
@@ -219,12 +219,14 @@ def _row(part: Any, arm: Any) -> tuple[str, ...]:
     epilog="""\b
 Examples:
   gan-aug study report first
-  gan-aug study report first --html first.html --csv tables"""
+  gan-aug study report first --html first.html --csv tables
+  gan-aug study report first --html to-pass-on.html --no-real-images --json-file first.json"""
 )
 def report(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a study; 'gan-aug study list' shows them.")],
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report that needs no other file.")] = None,
     csv: Annotated[Path | None, typer.Option(metavar="DIR", help="Write results, curves and predictions as tables.")] = None,
+    json_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Write plan and numbers as one JSON file.")] = None,
     no_real_images: Annotated[bool, typer.Option("--no-real-images", help="Show no photograph of a patient in the report.")] = False,
     json: Json = False,
 ) -> None:
@@ -239,7 +241,10 @@ def report(
     if csv:
         written = reports.write_csv(name, csv)
         remark(f"{', '.join(path.name for path in written)} are in {csv}.")
-    if not (html or csv):
+    if json_file:
+        reports.write_json(name, json_file)
+        remark(f"The plan and the numbers are in {json_file}.")
+    if not (html or csv or json_file):
         study.analyse(name)
     _print_result(name, json)
 

@@ -30,6 +30,9 @@ from gan_aug.study.planning import (
     study_name,
 )
 from gan_aug.study.results import Analysis, ArmResult, Comparison, Curve, Estimate, Flip, Flips, Operating, PartResult, SourceResult
+from gan_aug.study.steps import Proposal, lengths, propose_steps
+from gan_aug.study.sweep import Point, Recipe, Sweep, load_sweep, note_run, plan_point, plan_sweep, trained_for
+from gan_aug.study.together import FoldTest, SweepResult, SweepRow, analyse_sweep
 from gan_aug.study.words import p_text
 
 __all__ = [
@@ -43,27 +46,42 @@ __all__ = [
     "Exam",
     "Flip",
     "Flips",
+    "FoldTest",
     "Operating",
     "PartResult",
     "Plan",
+    "Point",
+    "Proposal",
+    "Recipe",
     "SourceResult",
+    "Sweep",
+    "SweepResult",
+    "SweepRow",
     "analyse",
+    "analyse_sweep",
     "cells",
     "check_cell",
     "default_positive",
     "find_cell",
+    "lengths",
     "list_studies",
     "load_analysis",
     "load_plan",
     "load_study",
+    "load_sweep",
     "make_exam",
+    "note_run",
     "open_test",
     "p_text",
     "plan",
+    "plan_point",
+    "plan_sweep",
     "predictions",
+    "propose_steps",
     "study_folder",
     "study_name",
     "test_accesses",
+    "trained_for",
     "val_exam",
     "write_cell",
 ]

@@ -1,0 +1,238 @@
+"""Verbs that go around single studies: sweeps over splits, and how many steps a study needs."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Annotated, Any
+
+import typer
+
+from gan_aug.cli.options import Data, Json, Settings, Split
+from gan_aug.cli.output import (
+    EXIT_DONE,
+    EXIT_STOPPED,
+    STOPPING,
+    ConsoleProgress,
+    UsageError,
+    print_json,
+    print_table,
+    progress,
+    remark,
+    say,
+    stop_wish,
+)
+from gan_aug.cli.study import Backbone, Size, Steps, classifier_config
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="""\b
+Schemes are those of 'study run'. In the place of a run, train(GAN) or train(GAN:CLASS) trains one for every
+split, on the training images of that split alone.
+
+\b
+Examples:
+  gan-aug study sweep --data isic2017 --schemes 'standard,synthetic:train(dcgan)@1.0' --fractions 1/16,1/4,1 --name low
+  gan-aug study sweep --data isic2017 --schemes 'standard,standard+balance:train(acgan)' --folds 5 --name cv
+  gan-aug study sweep --data several --schemes standard,standard+oversample --by-source --name elsewhere
+  gan-aug study sweep --name low
+
+Each split has a study of its own (NAME-1, NAME-2, ...). The name alone goes on with a sweep that was stopped."""
+)
+def sweep(
+    data: Annotated[str | None, typer.Option("--data", metavar="DATASET", help="Dataset of the sweep.")] = None,
+    schemes: Annotated[str | None, typer.Option(metavar="SCHEMES", help="Schemes to compare, with commas between them.")] = None,
+    fractions: Annotated[
+        str | None, typer.Option(metavar="SHARES", help="Shares of the train part, such as 1/16,1/4,1; val and test stay the same.")
+    ] = None,
+    folds: Annotated[int, typer.Option(metavar="K", help="Grouped cross-validation with that many folds.")] = 0,
+    by_source: Annotated[bool, typer.Option("--by-source", help="Hold out every source in turn, as the test part.")] = False,
+    seeds: Annotated[str, typer.Option(metavar="SEEDS", help="One classifier is trained per split, scheme and seed.")] = "0,1,2",
+    base: Annotated[
+        str | None, typer.Option(metavar="SCHEME", help="What the others are compared with.  [default: standard, or the first]")
+    ] = None,
+    external: Annotated[str | None, typer.Option(metavar="DATASET", help="Another dataset to test on as well.")] = None,
+    preset: Annotated[str, typer.Option(metavar="PRESET", help="Preset of the GANs that are trained.")] = "small-data",
+    kimg: Annotated[float | None, typer.Option(metavar="K", help="Their length, in thousands of real images shown.")] = None,
+    gan_settings: Annotated[
+        list[str] | None, typer.Option("--gan-set", metavar="KEY=VALUE", help="Replace one of their settings; may be repeated.")
+    ] = None,
+    backbone: Backbone = "efficientnet-b0",
+    steps: Steps = None,
+    size: Size = None,
+    settings: Settings = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the sweep.")] = None,
+    json: Json = False,
+) -> int:
+    """Ask one question of several splits: fractions of the data, folds, or sources held out; GANs are trained anew in each."""
+    from gan_aug import study
+    from gan_aug.latent import parse_seeds
+    from gan_aug.records import GanConfig, parse_settings
+
+    if name is None:
+        raise UsageError("Missing option '--name'.")
+    if data is None and schemes is None:
+        planned = study.load_sweep(name)
+    elif data is None or schemes is None:
+        raise UsageError("Missing option '--data' or '--schemes'.")
+    else:
+        values = parse_settings(GanConfig, gan_settings or []) | ({"total_kimg": kimg} if kimg is not None else {})
+        planned = study.plan_sweep(
+            name,
+            data,
+            [scheme.strip() for scheme in schemes.split(",") if scheme.strip()],
+            parse_seeds(seeds),
+            classifier_config(backbone, steps, size, settings),
+            fractions=_shares(fractions),
+            folds=folds,
+            sources=by_source,
+            base=base,
+            preset=preset,
+            gan_settings=values,
+            external=external,
+        )
+    if not _run(planned):
+        remark(f"Stopped; what is finished is kept. Go on with: gan-aug study sweep --name {planned.name}")
+        return EXIT_STOPPED
+    _print_result(study.analyse_sweep(planned), json)
+    return EXIT_DONE
+
+
+def _shares(text: str | None) -> tuple[float, ...]:
+    """``1/16,0.25,1`` as numbers."""
+    from gan_aug.errors import InvalidValue
+
+    try:
+        return tuple(float(Fraction(part.strip())) for part in (text or "").split(",") if part.strip())
+    except (ValueError, ZeroDivisionError):
+        raise InvalidValue(f"{text!r} are no fractions.", "Write for example: --fractions 1/16,1/4,1") from None
+
+
+def _run(planned: Any) -> bool:
+    """Go through the points: train their GANs, run their studies; false if it was stopped."""
+    from gan_aug import jobs, study
+    from gan_aug.jobs.kinds import RunStudy
+
+    with jobs.slot(f"gan-aug study sweep --name {planned.name}"):  # held before anything looks for a device
+        from gan_aug.work import WORK
+
+        with progress(f"sweep {planned.name}") as report, stop_wish(STOPPING) as wished:
+            for number, point in enumerate(planned.points):
+
+                def at_point(share: float, message: str = "", number: int = number, point: Any = point) -> None:
+                    report((number + share) / len(planned.points), f"{point.label}: {message}")
+
+                if not _train_gans(planned, point, at_point, wished):
+                    return False
+                try:
+                    WORK["study"](RunStudy(study.plan_point(planned, point).name), ConsoleProgress(at_point, wished))
+                except jobs.Stopped:
+                    return False
+    return True
+
+
+def _train_gans(planned: Any, point: Any, report: Callable[[float, str], None], wished: Callable[[], bool]) -> bool:
+    """Train the GANs of a point, or go on with them; false if it was stopped."""
+    from gan_aug import runs, study, train_gan
+
+    for recipe in planned.recipes:
+        run_id = study.trained_for(planned, point).get(recipe.text)
+        if run_id is None:
+            options = {"class_name": recipe.class_name, "preset": planned.preset, "settings": planned.gan_settings}
+            run_id = train_gan.prepare(recipe.gan, planned.dataset, split_id=point.split_id, parent=planned.name, **options).id
+            study.note_run(planned, point, recipe, run_id)
+        if runs.status(run_id).state != "finished":
+            train_gan.train(
+                run_id,
+                on_tick=lambda tick: report(0.0, f"{tick['kimg']:g} of {tick['total_kimg']:g} thousand images"),
+                should_stop=wished,
+            )
+        if runs.status(run_id).state != "finished":
+            return False
+    return True
+
+
+def _print_result(result: Any, as_json: bool) -> None:
+    from gan_aug.study import p_text
+
+    if as_json:
+        print_json(result)
+        return
+    print_table(
+        ("split", "training images", "scheme", f"AUC of {result.base}", "AUC", "difference [95 %]", "p (Holm)", "outcome"),
+        (
+            (
+                row.point,
+                row.n_train,
+                row.scheme,
+                f"{row.base_auc:.3f}",
+                f"{row.auc:.3f}",
+                f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]",
+                p_text(row.p_holm),
+                row.outcome,
+            )
+            for row in result.rows
+        ),
+        empty="There is nothing to compare.",
+    )
+    say("")
+    for test in result.folds:
+        interval = f"{test.difference:+.3f} [{test.low:+.3f}, {test.high:+.3f}]"
+        say(f"{test.scheme}, over the folds: {interval}, {p_text(test.p_holm)} ({test.method})")
+    say(result.verdict)
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  gan-aug study steps --data phantom --longest 800
+  gan-aug study steps --data isic2017 --longest 16000 --seeds 0,1,2 --size 128
+
+Only train and val are looked at. Use the number with: gan-aug study run --steps"""
+)
+def steps(
+    data: Data,
+    longest: Annotated[int, typer.Option(metavar="N", help="Steps of the longest training; its half, quarter and eighth are tried too.")],
+    scheme: Annotated[str, typer.Option(metavar="SCHEME", help="Scheme to train.")] = "standard",
+    seeds: Annotated[str, typer.Option(metavar="SEEDS", help="Trainings of each length.")] = "0",
+    backbone: Backbone = "efficientnet-b0",
+    size: Size = None,
+    settings: Settings = None,
+    split: Split = None,
+    json: Json = False,
+) -> int:
+    """Find out, on val and before a study, after how many steps a classifier no longer gets better."""
+    from gan_aug import jobs, runs, study
+    from gan_aug.latent import parse_seeds
+
+    tried, numbers = study.lengths(longest), parse_seeds(seeds)
+    found: dict[int, list[float]] = {length: [] for length in tried}
+    with jobs.slot(f"gan-aug study steps --data {data}"):
+        from gan_aug import train_classifier
+
+        with progress("steps") as report, stop_wish(STOPPING) as wished:
+            for place, (length, seed) in enumerate((length, seed) for length in tried for seed in numbers):
+                every = max(1, min(length // 4, longest // 32))
+                config = classifier_config(backbone, length, size, [*(settings or []), f"evaluate_every={every}"])
+                run_id = train_classifier.prepare(data, scheme, config, seed, split).id
+
+                def on_tick(tick: dict[str, Any], place: int = place, length: int = length) -> None:
+                    done = (place + tick["step"] / tick["total_steps"]) / (len(tried) * len(numbers))
+                    report(done, f"{tick['step']} of {length} steps")
+
+                best = train_classifier.train(run_id, on_tick=on_tick, should_stop=wished)
+                if runs.status(run_id).state != "finished":
+                    remark("Stopped; nothing is proposed.")
+                    return EXIT_STOPPED
+                found[length].append(best.metrics["val/auc"])
+    proposal = study.propose_steps({length: tuple(aucs) for length, aucs in found.items()})
+    if json:
+        print_json(proposal)
+        return EXIT_DONE
+    print_table(
+        ("steps", "best AUC on val, mean", "of each seed"),
+        ((made.steps, f"{made.mean:.3f}", ", ".join(f"{auc:.3f}" for auc in made.aucs)) for made in proposal.lengths),
+        empty="",
+    )
+    say(proposal.words)
+    return EXIT_DONE

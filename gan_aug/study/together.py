@@ -1,0 +1,157 @@
+"""What the studies of a sweep say together."""
+
+import dataclasses
+
+from gan_aug import files, runs, stats
+from gan_aug.errors import InvalidValue
+from gan_aug.records import to_dict
+from gan_aug.study.analysis import load_analysis
+from gan_aug.study.results import Comparison
+from gan_aug.study.sweep import Point, Sweep, result_file, scheme_at
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepRow:
+    """One scheme against the base at one point, on that point's test images."""
+
+    point: str
+    n_train: int
+    scheme: str  # as the sweep spells it
+    base_auc: float
+    auc: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float  # over all rows of the sweep
+    learned: bool  # whether the base lies above chance at this point
+
+    @property
+    def outcome(self) -> str:
+        """``gain``, ``loss``, ``none``, or ``withheld`` where the base did not learn."""
+        if not self.learned:
+            return "withheld"
+        if self.p_holm >= 0.05:
+            return "none"
+        return "gain" if self.difference > 0 else "loss"
+
+
+@dataclasses.dataclass(frozen=True)
+class FoldTest:
+    """A scheme's mean difference from the base over the folds, by the corrected resampled t test."""
+
+    scheme: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float  # over the schemes
+    method: str
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepResult:
+    """What a sweep says."""
+
+    sweep: str
+    kind: str
+    base: str
+    rows: tuple[SweepRow, ...]  # point by point
+    folds: tuple[FoldTest, ...]  # of a cross-validation: one for each scheme that has a spread over folds
+    verdict: str
+    created: str
+
+
+def analyse_sweep(sweep: Sweep) -> SweepResult:
+    """Gather the analysed studies of a sweep, and keep the result as result.json.
+
+    Raises
+    ------
+    NotFound
+        If the study of a point has no results yet.
+    """
+    found = [
+        (point, scheme, *_measured(sweep, point, scheme)) for point in sweep.points for scheme in sweep.schemes if scheme != sweep.base
+    ]
+    adjusted = stats.holm([comparison.p for _, _, comparison, *_ in found])
+    rows = tuple(
+        SweepRow(
+            point=point.label,
+            n_train=point.n_train,
+            scheme=scheme,
+            base_auc=base_auc,
+            auc=auc,
+            difference=comparison.difference,
+            low=comparison.low,
+            high=comparison.high,
+            p=comparison.p,
+            p_holm=float(p_holm),
+            learned=learned,
+        )
+        for (point, scheme, comparison, base_auc, auc, learned), p_holm in zip(found, adjusted, strict=True)
+    )
+    if sweep.kind == "fold":
+        folds, learned = _over_folds(sweep, rows)
+        verdict = _fold_verdict(sweep, folds, learned)
+    else:
+        folds, verdict = (), _point_verdict(sweep, rows)
+    result = SweepResult(sweep.name, sweep.kind, sweep.base, rows, folds, verdict, runs.now())
+    files.write_json(result_file(sweep), to_dict(result))
+    return result
+
+
+def _measured(sweep: Sweep, point: Point, scheme: str) -> tuple[Comparison, float, float, bool]:
+    analysis = load_analysis(point.study)
+    part = analysis.part("test")
+    name = scheme_at(sweep, point, scheme)
+    return part.comparison(name), part.arm(analysis.base).auc.value, part.arm(name).auc.value, analysis.learned
+
+
+def _over_folds(sweep: Sweep, rows: tuple[SweepRow, ...]) -> tuple[tuple[FoldTest, ...], bool]:
+    """The test of each scheme over the folds, and whether the base lies above chance over the folds."""
+    n_train, n_test = (sum(getattr(point, size) for point in sweep.points) / len(sweep.points) for size in ("n_train", "n_test"))
+    tests = {}
+    for scheme in dict.fromkeys(row.scheme for row in rows):
+        try:
+            tests[scheme] = stats.corrected_resampled_t([row.difference for row in rows if row.scheme == scheme], n_train, n_test)
+        except InvalidValue:  # all folds differ by the same amount: there is nothing to test against
+            continue
+    adjusted = stats.holm([test.p for test in tests.values()])
+    found = tuple(
+        FoldTest(scheme, test.difference, test.low, test.high, test.p, float(p), test.method)
+        for (scheme, test), p in zip(tests.items(), adjusted, strict=True)
+    )
+    above_chance = [load_analysis(point.study).part("test") for point in sweep.points]
+    base = [part.arm(scheme_at(sweep, point, sweep.base)).auc.value - 0.5 for point, part in zip(sweep.points, above_chance, strict=True)]
+    try:
+        return found, stats.corrected_resampled_t(base, n_train, n_test).low > 0
+    except InvalidValue:
+        return found, min(base) > 0
+
+
+def _fold_verdict(sweep: Sweep, folds: tuple[FoldTest, ...], learned: bool) -> str:
+    if not learned:
+        return f"No verdict: over the folds the AUC of {sweep.base} does not lie above 0.5, which is chance. Train longer or use more data."
+    said = []
+    for test in folds:
+        sure = test.p_holm < 0.05
+        outcome = ("evidence of a gain" if test.difference > 0 else "evidence of a loss") if sure else "no evidence of a gain or a loss"
+        said.append(
+            f"{test.scheme} against {sweep.base}, over {len(sweep.points)} folds: {outcome} (AUC {test.difference:+.3f}, 95 % interval "
+            f"{test.low:+.3f} to {test.high:+.3f}, corrected for folds that share images)."
+        )
+    return " ".join(said) or "There is nothing to compare."
+
+
+def _point_verdict(sweep: Sweep, rows: tuple[SweepRow, ...]) -> str:
+    said = []
+    for outcome, words in (("gain", "Evidence of a gain"), ("loss", "Evidence of a loss")):
+        here = [f"{row.scheme} at {row.point} ({row.difference:+.3f})" for row in rows if row.outcome == outcome]
+        if here:
+            said.append(f"{words} over {sweep.base}: {'; '.join(here)}.")
+        elif outcome == "gain":
+            said.append(f"No evidence of a gain over {sweep.base} at any point.")
+    silent = dict.fromkeys(row.point for row in rows if row.outcome == "withheld")
+    if silent:
+        said.append(f"No verdict where the base did not learn: {'; '.join(silent)}.")
+    return " ".join(said)

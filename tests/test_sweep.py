@@ -1,0 +1,250 @@
+"""Sweeps over fractions, folds and sources, with a GAN trained anew in each; and how many steps a study needs."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from test_study import TINY, make_gan, seen_in
+
+from gan_aug import classifier, cli, runs, stats, study
+from gan_aug.data import training_list
+from gan_aug.data.dataset import open_dataset
+from gan_aug.data.split import list_splits, load_split
+from gan_aug.errors import InvalidValue, LeakError, NotFound, UserError
+from gan_aug.records import ClassifierConfig, Prediction, Study
+from gan_aug.study import together
+from gan_aug.study.sweep import scheme_at
+
+SCHEMES = ("standard", "standard+synthetic:train(dcgan)@1.0")
+QUICK_GAN = {"width": 4, "z_dim": 8, "batch_size": 4, "total_kimg": 0.008}
+
+
+def plan(**options: object) -> study.Sweep:
+    given = {"name": "w", "data": "phantom", "schemes": SCHEMES, "seeds": (0, 1), "config": TINY, "gan_settings": QUICK_GAN, **options}
+    return study.plan_sweep(**given)
+
+
+def finish(planned: Study, strengths: dict[str, float]) -> None:
+    """Made-up predictions of a study: each scheme tells the classes apart by that many standard deviations."""
+    exams = [study.val_exam(planned.name)]
+    for stage in ("val", "all"):
+        for cell in study.cells(planned):
+            found: list[Prediction] = []
+            for exam in exams:
+                noise = np.random.default_rng([cell.seed, len(exam.rows)]).normal(size=len(exam.rows))
+                score = 1 / (1 + np.exp(-(strengths[cell.scheme] * exam.labels + noise)))
+                found += exam.predictions(cell.study, cell.scheme, cell.seed, np.stack([1 - score, score], axis=1))
+            study.write_cell(cell, "r", found)
+        if stage == "val":
+            exams += study.open_test(planned.name)
+    study.analyse(planned)
+
+
+def train_recipes(sweep: study.Sweep) -> None:
+    """A made-up run for every recipe at every point, which has seen exactly that point's training images."""
+    for number, point in enumerate(sweep.points, 1):
+        split = load_split(sweep.dataset, point.split_id)
+        seen = training_list.training_list(open_dataset(sweep.dataset), split, split.rows("train"))
+        for recipe in sweep.recipes:
+            run_id = make_gan(f"{recipe.gan}-{number}", seen, spec=recipe.gan, class_name=recipe.class_name, split=point.split_id)
+            done = runs.RunStatus("finished", 1, 1.0, 1.0, 0.0, "Done.", (), "")
+            runs.write_status(runs.run_folder(run_id), done)
+            study.note_run(sweep, point, recipe, run_id)
+
+
+@pytest.fixture
+def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A linear network in the place of the EfficientNet, where only the way through a sweep is looked at."""
+
+    def build(config: ClassifierConfig, n_classes: int) -> torch.nn.Module:
+        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * config.resolution**2, n_classes))
+        network.frozen = []
+        return network
+
+    monkeypatch.setattr(classifier, "build", build)
+
+
+def test_a_plan_names_its_splits_and_recipes(phantom: str) -> None:
+    sweep = plan(fractions=(1.0, 0.25, 0.5))
+    assert [point.label for point in sweep.points] == [f"{share} of the training images" for share in ("1/4", "1/2", "1")]
+    assert [point.study for point in sweep.points] == ["w-1", "w-2", "w-3"]
+    whole = load_split("phantom")
+    assert sweep.points[2].split_id == whole.id and sweep.points[0].n_train == pytest.approx(len(whole.rows("train")) / 4, abs=6)
+    assert {point.n_test for point in sweep.points} == {len(whole.rows("test"))}
+    assert sweep.recipes == (study.Recipe("train(dcgan)", "dcgan", "malignant"),)
+    assert plan(fractions=(1.0, 0.25, 0.5)) == sweep == study.load_sweep("w")
+    with pytest.raises(InvalidValue, match="with other seeds"):
+        plan(fractions=(1.0, 0.25, 0.5), seeds=(0,))
+    assert len(plan(name="f", folds=3).points) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "which splits are swept"),
+        ({"folds": 3, "fractions": (0.5,)}, "which splits are swept"),
+        ({"folds": 3, "schemes": ("standard", "synthetic:train(nogan)@1.0")}, "nogan"),
+        ({"folds": 3, "schemes": ("standard", "synthetic:train(dcgan:moles)@1.0")}, "moles"),
+        ({"folds": 3, "schemes": ("standard", "synthetic:train(acgan:malignant)@1.0")}, "all classes together"),
+        ({"folds": 3, "schemes": ("standard", "synthetic:train(dcgan)")}, "how many"),
+        ({"folds": 3, "schemes": ("standard", "standard")}, "each of them once"),
+        ({"folds": 3, "base": "none"}, "not one of the schemes"),
+        ({"folds": 3, "name": "../x"}, "cannot be a name"),
+        ({"folds": 3, "gan_settings": {"widht": 4}}, "widht"),
+        ({"fractions": (0.5, 0.5)}, "twice"),
+        ({"sources": True}, "cannot be held out"),
+        ({"fractions": (0.001,)}, "at least 2 of each class"),
+    ],
+)
+def test_sweeps_that_cannot_work_are_refused(phantom: str, options: dict, says: str) -> None:
+    with pytest.raises(UserError) as error:
+        plan(**options)
+    assert says in str(error.value)
+    with pytest.raises(NotFound):
+        study.load_sweep("w")
+
+
+def test_a_gan_of_one_fold_is_refused_by_the_next(phantom: str) -> None:
+    sweep = plan(folds=2)
+    with pytest.raises(InvalidValue, match="not trained yet"):
+        study.plan_point(sweep, sweep.points[0])
+    train_recipes(sweep)
+    first, second = (study.plan_point(sweep, point) for point in sweep.points)
+    assert first.schemes[1] == "standard+synthetic:dcgan-1@1.0" and second.schemes[1] == "standard+synthetic:dcgan-2@1.0"
+    with pytest.raises(InvalidValue, match="not trained on the split"):
+        study.note_run(sweep, sweep.points[1], sweep.recipes[0], "dcgan-1")
+    with pytest.raises(LeakError, match="dcgan-1"):
+        study.plan("mixed", "phantom", ("standard", first.schemes[1]), (0,), TINY, split_id=sweep.points[1].split_id)
+    outside = plan(name="x", folds=2, schemes=("standard", "standard+synthetic:G@1.0"))
+    make_gan("G", seen_in("train"))
+    with pytest.raises(LeakError, match="G"):
+        for point in outside.points:
+            study.plan_point(outside, point)
+
+
+def test_at_a_fraction_only_a_gan_of_that_fraction_counts_as_retrained(phantom: str) -> None:
+    """A GAN of all training images stays possible, as the arm of a named run; it is not what the recipe becomes."""
+    make_gan("G", seen_in("train"), split=load_split("phantom").id)
+    sweep = plan(fractions=(0.5,), schemes=(*SCHEMES, "standard+synthetic:G@1.0"))
+    with pytest.raises(InvalidValue, match="not trained on the split"):
+        study.note_run(sweep, sweep.points[0], sweep.recipes[0], "G")
+    train_recipes(sweep)
+    planned = study.plan_point(sweep, sweep.points[0])
+    assert planned.schemes[1:] == ("standard+synthetic:dcgan-1@1.0", "standard+synthetic:G@1.0")
+    assert any("G was trained on" in note for note in study.load_plan(planned.name).notes)
+
+
+def test_fractions_are_gathered_with_one_correction(phantom: str) -> None:
+    sweep = plan(fractions=(0.5, 1.0))
+    train_recipes(sweep)
+    for point, strengths in zip(sweep.points, ((1.5, 4.0), (2.5, 2.5)), strict=True):
+        finish(study.plan_point(sweep, point), {scheme_at(sweep, point, s): value for s, value in zip(SCHEMES, strengths, strict=True)})
+    result = study.analyse_sweep(sweep)
+    assert [row.scheme for row in result.rows] == [SCHEMES[1]] * 2 and result.folds == ()
+    alone = [study.load_analysis(point.study).part("test").comparisons[0] for point in sweep.points]
+    assert [row.p for row in result.rows] == [comparison.p for comparison in alone]
+    assert [row.p_holm for row in result.rows] == pytest.approx(stats.holm([comparison.p for comparison in alone]).tolist())
+    assert all(row.difference == pytest.approx(row.auc - row.base_auc) for row in result.rows)
+    stored = json.loads(study.sweep.result_file(sweep).read_text())
+    assert stored["verdict"] == result.verdict
+    gains = [row.point for row in result.rows if row.outcome == "gain"]
+    assert ("Evidence of a gain" in result.verdict) == bool(gains)
+
+
+def test_folds_are_tested_as_folds(phantom: str) -> None:
+    sweep = plan(folds=3)
+    train_recipes(sweep)
+    for point, strength in zip(sweep.points, (2.2, 2.6, 3.0), strict=True):
+        finish(
+            study.plan_point(sweep, point), {scheme_at(sweep, point, s): value for s, value in zip(SCHEMES, (1.5, strength), strict=True)}
+        )
+    result = study.analyse_sweep(sweep)
+    (test,) = result.folds
+    n_train, n_test = (np.mean([getattr(point, size) for point in sweep.points]) for size in ("n_train", "n_test"))
+    expected = stats.corrected_resampled_t([row.difference for row in result.rows], n_train, n_test)
+    assert (test.difference, test.low, test.p) == pytest.approx((expected.difference, expected.low, expected.p))
+    assert "over 3 folds" in result.verdict
+
+
+def test_a_verdict_is_withheld_where_the_base_did_not_learn() -> None:
+    row = together.SweepRow("1/16", 10, "x", 0.5, 0.9, 0.4, 0.3, 0.5, 0.001, 0.002, learned=False)
+    assert row.outcome == "withheld"
+    learned = dataclasses.replace(row, learned=True, point="1")
+    assert learned.outcome == "gain" and dataclasses.replace(learned, difference=-0.4).outcome == "loss"
+    sweep = study.Sweep("w", "fraction", "d", ("b", "x"), "b", (0,), {}, (), "small-data", {}, None, (), "")
+    text = together._point_verdict(sweep, (row, learned))
+    assert "Evidence of a gain over b: x at 1 (+0.400)." in text and "did not learn: 1/16." in text
+    assert "No evidence of a gain" in together._point_verdict(sweep, (dataclasses.replace(learned, p_holm=0.2),))
+    fold = together.FoldTest("x", 0.1, 0.05, 0.15, 0.001, 0.002, "t")
+    assert "evidence of a gain" in together._fold_verdict(sweep, (fold,), True)
+    assert together._fold_verdict(sweep, (fold,), False).startswith("No verdict")
+
+
+def test_sources_are_held_out_in_turn(phantom: str) -> None:
+    path = open_dataset("phantom").folder / "table.parquet"
+    table = pd.read_parquet(path)
+    table["source"] = np.where(table["patient_id"].map(lambda name: sum(map(ord, name)) % 2 == 0), "north", "south")
+    table.to_parquet(path, index=False)
+    sweep = plan(sources=True, schemes=("standard", "oversample"))
+    assert [point.label for point in sweep.points] == ["source north", "source south"]
+    for point in sweep.points:
+        split = load_split("phantom", point.split_id)
+        assert set(table["source"].iloc[split.rows("test")]) == {point.label.removeprefix("source ")}
+        assert len(set(table["source"].iloc[split.rows("train") + split.rows("val")])) == 1
+        assert study.plan_point(sweep, point).split_id == point.split_id
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_sweep_trains_its_gans_and_goes_on_where_it_was(phantom: str, capsys: pytest.CaptureFixture) -> None:
+    options = ["study", "sweep", "--data", "phantom", "--schemes", ",".join(SCHEMES), "--fractions", "1/2,1", "--seeds", "0", "--name", "w"]
+    options += ["--steps", "2", "--size", "32", "--set", "batch_size=8", "--kimg", "0.008"]
+    options += [text for key in ("width", "z_dim", "batch_size") for text in ("--gan-set", f"{key}={QUICK_GAN[key]}")]
+    assert cli.main([*options, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [row["point"] for row in result["rows"]] == ["1/2 of the training images", "1 of the training images"]
+    gans = runs.list_runs("gan")
+    splits = {split.id: split for split in list_splits("phantom")}
+    assert len(gans) == 2 and {splits[gan.split_id].fraction for gan in gans} == {0.5, 1.0}
+    for gan in gans:
+        held = {open_dataset("phantom").table["image_id"].iloc[row] for row in splits[gan.split_id].rows("train")}
+        assert {image.image_id for image in training_list.read(runs.run_folder(gan.id))} <= held
+    trained = len(runs.list_runs("classifier"))
+    assert cli.main(["study", "sweep", "--name", "w"]) == 0
+    out = capsys.readouterr().out
+    assert result["verdict"] in out and "1/2 of the training images" in out
+    assert (len(runs.list_runs("classifier")), len(runs.list_runs("gan"))) == (trained, 2), "nothing is trained twice"
+
+
+# --- how many steps ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_shortest_length_that_is_as_good_is_proposed() -> None:
+    assert study.lengths(800) == (100, 200, 400, 800)
+    found = study.propose_steps({100: (0.7, 0.72), 200: (0.80, 0.81), 400: (0.805, 0.812), 800: (0.80, 0.81)})
+    assert (found.steps, found.converged) == (200, True)
+    growing = study.propose_steps({100: (0.6,), 200: (0.7,), 400: (0.8,)})
+    assert (growing.steps, growing.converged) == (400, False) and "longer" in growing.words
+    with pytest.raises(InvalidValue, match="better than chance"):
+        study.propose_steps({100: (0.5,), 200: (0.45,)})
+    for bad in ({100: (0.7,)}, {100: (0.7,), 200: ()}):
+        with pytest.raises(InvalidValue, match="two lengths"):
+            study.propose_steps(bad)
+    with pytest.raises(InvalidValue, match="at least 8"):
+        study.lengths(7)
+
+
+@pytest.mark.usefixtures("small_network")
+def test_steps_are_found_on_val_alone(phantom: str, capsys: pytest.CaptureFixture) -> None:
+    options = ["study", "steps", "--data", "phantom", "--longest", "8", "--size", "32", "--set", "batch_size=8", "--json"]
+    code = cli.main(options)
+    out = capsys.readouterr()
+    lengths = sorted(run.config["steps"] for run in runs.list_runs("classifier"))
+    assert lengths == [1, 2, 4, 8]
+    if code:
+        assert "better than chance" in out.err  # eight steps may teach nothing, and then it says so
+    else:
+        assert json.loads(out.out)["steps"] in lengths
+    assert not (open_dataset("phantom").folder / "test_access.jsonl").exists() and study.list_studies() == []
