@@ -1,7 +1,7 @@
 """Do the small-data presets beat ``aidl21`` and ``paper`` on a few thousand images, at equal kimg?
 
-    python benchmarks/small_data.py run --data NAME --extractor EXTRACTOR [--gans dcgan,sngan] [--recipes small-data,aidl21,paper]
-                                        [--seeds 0] [--kimg 100] [--minutes 30]
+    python benchmarks/small_data.py run --data NAME [--gans dcgan,sngan] [--recipes small-data,aidl21,paper] [--seeds 0] [--kimg 100]
+                                        [--extractor derm] [--minutes 30]
     python benchmarks/small_data.py table
 
 A cell is one GAN, recipe and seed on one dataset, all classes together. ``run`` works through the cells for so many minutes and then stops;
@@ -10,7 +10,8 @@ preset, or a preset and settings that differ from it: ``small-data+r1_gamma=0,au
 has it, channels_last) is the same for all recipes, so that they differ in method and not in speed.
 
 Measured on val, which chooses between recipes: KID with its interval and the floor of two real sets, Frechet distance, precision, recall,
-density, coverage, all through one extractor. ``--part test`` measures a finished cell on images that chose nothing.
+density, coverage, all through one extractor; and the audit, so that a gain by copying cannot hide. ``--part test`` measures a finished
+cell on images that chose nothing.
 """
 
 import argparse
@@ -24,7 +25,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that no installation is needed
 
-from gan_aug import catalog, evaluate, files, runs, train_gan, workspace
+from gan_aug import audit, catalog, evaluate, files, runs, train_gan, workspace
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.errors import UserError
@@ -32,6 +33,7 @@ from gan_aug.records import GanConfig, parse_settings
 
 RESULTS = Path(__file__).parent / "results" / "small_data.jsonl"
 ARITHMETIC = {"precision": "auto", "channels_last": True}
+AUDITED = 400  # images of each kind
 CELL = ("data", "split", "gan", "recipe", "seed", "kimg")
 
 Row = dict[str, Any]
@@ -64,6 +66,7 @@ def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
     stats = runs.read_stats(run.id)[0]
     measured = evaluate.evaluate(run.id, cell["data"], part, extractor)
     kid = measured[0]
+    audited = audit.audit(run.id, cell["data"], extractor, AUDITED)
     accuracy = [line["D/accuracy"] for line in stats[len(stats) // 2 :] if "D/accuracy" in line]
     return {
         **cell,
@@ -76,6 +79,10 @@ def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
         "kid_ci": kid.ci,
         "floor": {record.metric: record.floor_real_real for record in measured},
         "floor_n": kid.floor_n,
+        "audit": audited.verdict,
+        "near_duplicates": audited.near_duplicates,
+        "auth_pct": audited.spaces[0].auth_pct,
+        "ct": audited.spaces[0].ct,
         "d_accuracy": round(float(np.mean(accuracy)), 4) if accuracy else None,
         "images_per_second": round(float(np.median([line["images_per_second"] for line in stats])), 1),
         "device": run.device,
@@ -116,12 +123,15 @@ def print_table() -> None:
     for (data, gan, kimg, part, digest, n), members in sorted(groups.items()):
         floor = members[0]["floor"]
         print(f"\n{gan}, {kimg:g} kimg on {data}; {n} images a side of {part}, {members[0]['extractor']} ({digest[:8]})")
-        print(f"{'KID':>8}  {'95 % interval':>18}  {'Frechet':>8}  prec.  recall  density  cover.  D acc.  images/s  seed  recipe")
+        print(f"{'KID':>8}  {'95 % interval':>18}  {'Frechet':>8}  prec.  recall  density  cover.  D acc.  auth. %  images/s  seed  recipe")
         for row in sorted(members, key=lambda row: row["kid"]):
             interval = f"{row['kid_ci'][0]:.4f} to {row['kid_ci'][1]:.4f}"
             accuracy = "-" if row["d_accuracy"] is None else f"{row['d_accuracy']:.2f}"
-            print(f"{_metrics(row, interval)}  {accuracy:>6}  {row['images_per_second']:8.0f}  {row['seed']:4d}  {row['recipe']}")
-        print(f"{_metrics(floor, '')}  {'':24}two sets of {members[0]['floor_n']} real images")
+            print(
+                f"{_metrics(row, interval)}  {accuracy:>6}  {row['auth_pct'][0]:7.1f}  {row['images_per_second']:8.0f}  {row['seed']:4d}  "
+                f"{row['recipe']}{'' if row['audit'] == audit.CLEAN else ' - ' + row['audit']}"
+            )
+        print(f"{_metrics(floor, '')}  {'':33}two sets of {members[0]['floor_n']} real images")
 
 
 def _metrics(values: Row, interval: str) -> str:
@@ -137,7 +147,7 @@ def main() -> int:
     verbs.add_parser("table", help="print the stored results")
     run = verbs.add_parser("run", help="train and measure cells", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     run.add_argument("--data", required=True, help="a dataset of the workspace, with its split")
-    run.add_argument("--extractor", required=True, help="what all cells are measured through, such as derm")
+    run.add_argument("--extractor", default="derm", help="what all cells are measured through")
     run.add_argument("--gans", default="dcgan,sngan")
     run.add_argument("--recipes", default="small-data,aidl21,paper", help="with ';' between them where one has settings")
     run.add_argument("--seeds", default="0")
