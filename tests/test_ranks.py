@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -169,6 +171,53 @@ def test_a_rank_that_fails_ends_the_others(phantom, tmp_path):
     status = runs.status(run_id)
     assert status.state == "failed" and "The plug was pulled" in status.message
     assert [saved.step for saved in runs.list_checkpoints(run_id)] == [4]
+
+
+# --- from the console --------------------------------------------------------------------------------------------------------------------
+
+TRAIN = ("-m", "gan_aug", "train", "dcgan", "--data", "phantom", "--batch", "8", "--device", "cpu", "--set", "width=4", "--set", "z_dim=8")
+
+
+def test_torchrun_trains_one_run(phantom):
+    done = torchrun(*TRAIN, "--kimg", "0.08", "--set", "tick_kimg=0.016")
+    assert done.returncode == 0, done.stderr[-3000:]
+    (run,) = runs.list_runs()
+    assert done.stdout.split() == [run.id]
+    assert runs.status(run.id).state == "finished"
+    assert [line["step"] for line in runs.read_stats(run.id)[0]] == [2, 4, 6, 8, 10]
+    assert "2 processes" in runs.log_tail(run.id)
+
+
+def test_what_is_wrong_is_said_and_leaves_no_run(phantom):
+    done = torchrun(*TRAIN, "--class", "cat")
+    assert done.returncode != 0
+    assert "has no class 'cat'" in done.stderr
+    done = torchrun(*TRAIN, processes=3)
+    assert done.returncode != 0
+    assert "8 images cannot be shared out to 3 processes" in done.stderr
+    assert "--batch 9" in done.stderr
+    assert runs.list_runs() == []
+
+
+def test_ctrl_c_saves_a_snapshot_from_which_the_run_goes_on(phantom):
+    """torchrun passes a Ctrl-C on that a terminal has sent to all processes already: each hears it twice."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *TRAIN]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    options = {"cwd": ROOT, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, "--set", "tick_kimg=0.016"], start_new_session=True, **options) as child:
+        run_id = child.stdout.readline().strip()
+        while not runs.read_stats(run_id)[0]:
+            time.sleep(0.1)
+            assert child.poll() is None, child.stderr.read()[-3000:]
+        os.killpg(child.pid, signal.SIGINT)
+        child.communicate(timeout=120)
+    status = runs.status(run_id)
+    assert status.state == "stopped"
+    assert [saved.step for saved in runs.list_checkpoints(run_id)] == [status.step]
+    assert not list(runs.run_folder(run_id).rglob("*.tmp"))
+
+
+# --- one process -------------------------------------------------------------------------------------------------------------------------
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused():

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import math
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -142,16 +143,20 @@ class ConsoleProgress:
 def stop_wish(what_happens: str) -> Iterator[Callable[[], bool]]:
     """Turn the first Ctrl-C (or SIGTERM) into a wish that the work can ask for; a second Ctrl-C ends it at once.
 
+    Under ``torchrun`` a second one counts for nothing: it passes on a Ctrl-C that the terminal has sent already. It kills what does not end
+    within 30 seconds.
+
     Yields a function that says whether a stop is wished. ``what_happens`` tells the user what the work does about it.
     """
     wished = False
 
     def handle(number: int, frame: Any) -> None:
         nonlocal wished
-        if wished:
+        if wished and os.environ.get("WORLD_SIZE", "1") == "1":
             raise KeyboardInterrupt
+        if what_happens and not wished:
+            remark(what_happens)
         wished = True
-        remark(what_happens)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

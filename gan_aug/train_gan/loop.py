@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gan_aug import catalog, checkpoint, device, files, gans, images, randomness, runs
-from gan_aug.errors import Diverged
+from gan_aug.errors import Diverged, InvalidValue
 from gan_aug.gans.augment import diff_augment
 from gan_aug.gans.blocks import r1_penalty
 from gan_aug.records import Checkpoint, GanConfig, Run, from_dict
@@ -115,6 +115,8 @@ def train(run_id: str, *, on_tick: OnTick | None = None, should_stop: ShouldStop
 def _train(run: Run, ranks: Ranks, on_tick: OnTick, should_stop: ShouldStop) -> Checkpoint:
     # Set up.
     folder, on = runs.run_folder(run.id), device.pick(run.device)
+    if ranks.world > 1 and on.index is not None:
+        raise InvalidValue(f"{ranks.world} processes cannot all train on {on}.", "Start the run with --device cuda: each takes a GPU.")
     ranks.share(from_dict(GanConfig, run.config).batch_size)  # what cannot be shared out is refused before anything is computed
     state = build_training(run, on, ranks)
     config = state.config

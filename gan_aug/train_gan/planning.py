@@ -11,6 +11,7 @@ from gan_aug.data.split import load_split
 from gan_aug.data.training_list import training_list
 from gan_aug.errors import InvalidValue, NotFound
 from gan_aug.records import GanConfig, Run, from_dict, to_dict
+from gan_aug.train_gan import ranks
 from gan_aug.train_gan.state import n_classes, training_rows
 
 
@@ -39,6 +40,7 @@ def plan(
     """
     entry = catalog.entry(gan)
     config = catalog.gan_config(gan, preset, **(settings or {}))
+    ranks.launched().share(config.batch_size)
     image_set = open_dataset(data)
     record = image_set.record
     if config.resolution > record.size:

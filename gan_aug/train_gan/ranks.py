@@ -176,21 +176,25 @@ def digest(networks: Iterable[nn.Module]) -> str:
     return found.hexdigest()
 
 
+def launched() -> Ranks:
+    """This process's place, as a launcher such as ``torchrun`` tells it; joined or not."""
+    if {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= set(os.environ):
+        return Ranks(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+    return ALONE
+
+
 @contextlib.contextmanager
 def joined() -> Iterator[Ranks]:
     """Join the other processes while the block runs, if a launcher such as ``torchrun`` started several; an inner block goes on with it."""
-    if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= set(os.environ) or os.environ["WORLD_SIZE"] == "1":
-        yield ALONE
-        return
-    if distributed.is_initialized():
-        yield Ranks(distributed.get_rank(), distributed.get_world_size())
+    ranks = launched()
+    if ranks.world == 1 or distributed.is_initialized():
+        yield ranks
         return
     backend = "cpu:gloo"  # which carries the meetings on a GPU machine, too
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
         backend += ",cuda:nccl"
     distributed.init_process_group(backend)
-    ranks = Ranks(distributed.get_rank(), distributed.get_world_size())
     try:
         yield ranks
     except BaseException as error:
