@@ -33,7 +33,7 @@ from gan_aug.records import GanConfig, parse_settings
 
 RESULTS = Path(__file__).parent / "results" / "small_data.jsonl"
 ARITHMETIC = {"precision": "auto", "channels_last": True}
-AUDITED = 400  # images of each kind
+AUDITED = 200  # images of each kind
 CELL = ("data", "split", "gan", "recipe", "seed", "kimg")
 
 Row = dict[str, Any]
