@@ -208,9 +208,9 @@ def test_metric_reference_is_test(phantom: str, workspace: Path, tmp_path: Path)
     for seed in range(12):
         files.write_bytes(folder / f"{seed}.png", images.png_bytes(paint("", [seed])[0][0], None))
     log = open_dataset("phantom").folder / "test_access.jsonl"
-    (usual, *_) = evaluate.evaluate(str(folder), "phantom", n=8)
+    (usual, *_) = evaluate.evaluate(str(folder), "phantom", extractor="random-conv", n=8)
     assert usual.part == "val" and not log.exists(), "val unless test is named"
-    (final, *_) = evaluate.evaluate(str(folder), "phantom", part="test", n=8)
+    (final, *_) = evaluate.evaluate(str(folder), "phantom", part="test", extractor="random-conv", n=8)
     assert final.part == "test" and len(log.read_text().splitlines()) == 1
     assert any("part of the split" in reason for reason in record.differences(usual, final)), "the two are not ranked together"
 

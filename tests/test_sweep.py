@@ -1,7 +1,9 @@
 """Sweeps over fractions, folds and sources, with a GAN trained anew in each; and how many steps a study needs."""
 
 import dataclasses
+import html
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ import pytest
 import torch
 from test_study import TINY, make_gan, seen_in
 
-from gan_aug import classifier, cli, runs, stats, study
+from gan_aug import classifier, cli, report, runs, stats, study
 from gan_aug.data import training_list
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import list_splits, load_split
@@ -69,7 +71,7 @@ def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_plan_names_its_splits_and_recipes(phantom: str) -> None:
     sweep = plan(fractions=(1.0, 0.25, 0.5))
-    assert [point.label for point in sweep.points] == [f"{share} of the training images" for share in ("1/4", "1/2", "1")]
+    assert [point.label for point in sweep.points] == ["1/4 of the training images", "1/2 of the training images", "all training images"]
     assert [point.study for point in sweep.points] == ["w-1", "w-2", "w-3"]
     whole = load_split("phantom")
     assert sweep.points[2].split_id == whole.id and sweep.points[0].n_train == pytest.approx(len(whole.rows("train")) / 4, abs=6)
@@ -154,7 +156,7 @@ def test_fractions_are_gathered_with_one_correction(phantom: str) -> None:
     assert ("Evidence of a gain" in result.verdict) == bool(gains)
 
 
-def test_folds_are_tested_as_folds(phantom: str) -> None:
+def test_folds_are_tested_as_folds(phantom: str, tmp_path: Path) -> None:
     sweep = plan(folds=3)
     train_recipes(sweep)
     for point, strength in zip(sweep.points, (2.2, 2.6, 3.0), strict=True):
@@ -167,6 +169,16 @@ def test_folds_are_tested_as_folds(phantom: str) -> None:
     expected = stats.corrected_resampled_t([row.difference for row in result.rows], n_train, n_test)
     assert (test.difference, test.low, test.p) == pytest.approx((expected.difference, expected.low, expected.p))
     assert "over 3 folds" in result.verdict
+    text = report.write_sweep_html("w", tmp_path / "w.html").read_text(encoding="utf-8")
+    assert "<h2>Over the folds</h2>" in text and "phantoms" in text
+    assert result.verdict.split(" (AUC")[0] in html.unescape(text)
+    for point in sweep.points:
+        assert f"<code>{point.split_id}</code>" in text and f"train(dcgan): <code>dcgan-{point.study[-1]}</code>" in text
+    (drawn,) = report.sweep_figure(sweep, result).data
+    assert list(drawn.y) == [row.difference for row in result.rows]
+    assert [row.low for row in result.rows] == pytest.approx(np.subtract(drawn.y, drawn.error_y.arrayminus))
+    with pytest.raises(UserError, match="cannot be written"):
+        report.write_sweep_html("w", tmp_path / "w.html" / "below.html")
 
 
 def test_a_verdict_is_withheld_where_the_base_did_not_learn() -> None:
@@ -198,13 +210,13 @@ def test_sources_are_held_out_in_turn(phantom: str) -> None:
 
 
 @pytest.mark.usefixtures("small_network")
-def test_a_sweep_trains_its_gans_and_goes_on_where_it_was(phantom: str, capsys: pytest.CaptureFixture) -> None:
+def test_a_sweep_trains_its_gans_and_goes_on_where_it_was(phantom: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     options = ["study", "sweep", "--data", "phantom", "--schemes", ",".join(SCHEMES), "--fractions", "1/2,1", "--seeds", "0", "--name", "w"]
     options += ["--steps", "2", "--size", "32", "--set", "batch_size=8", "--kimg", "0.008"]
     options += [text for key in ("width", "z_dim", "batch_size") for text in ("--gan-set", f"{key}={QUICK_GAN[key]}")]
     assert cli.main([*options, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert [row["point"] for row in result["rows"]] == ["1/2 of the training images", "1 of the training images"]
+    assert [row["point"] for row in result["rows"]] == ["1/2 of the training images", "all training images"]
     gans = runs.list_runs("gan")
     splits = {split.id: split for split in list_splits("phantom")}
     assert len(gans) == 2 and {splits[gan.split_id].fraction for gan in gans} == {0.5, 1.0}
@@ -212,7 +224,8 @@ def test_a_sweep_trains_its_gans_and_goes_on_where_it_was(phantom: str, capsys: 
         held = {open_dataset("phantom").table["image_id"].iloc[row] for row in splits[gan.split_id].rows("train")}
         assert {image.image_id for image in training_list.read(runs.run_folder(gan.id))} <= held
     trained = len(runs.list_runs("classifier"))
-    assert cli.main(["study", "sweep", "--name", "w"]) == 0
+    assert cli.main(["study", "sweep", "--name", "w", "--html", str(tmp_path / "w.html")]) == 0
+    assert "1/2 of the training images" in (tmp_path / "w.html").read_text(encoding="utf-8")
     out = capsys.readouterr().out
     assert result["verdict"] in out and "1/2 of the training images" in out
     assert (len(runs.list_runs("classifier")), len(runs.list_runs("gan"))) == (trained, 2), "nothing is trained twice"

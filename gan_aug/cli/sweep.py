@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -35,7 +36,7 @@ Examples:
   gan-aug study sweep --data isic2017 --schemes 'standard,synthetic:train(dcgan)@1.0' --fractions 1/16,1/4,1 --name low
   gan-aug study sweep --data isic2017 --schemes 'standard,standard+balance:train(acgan)' --folds 5 --name cv
   gan-aug study sweep --data several --schemes standard,standard+oversample --by-source --name elsewhere
-  gan-aug study sweep --name low
+  gan-aug study sweep --name low --html low.html
 
 Each split has a study of its own (NAME-1, NAME-2, ...). The name alone goes on with a sweep that was stopped."""
 )
@@ -62,6 +63,7 @@ def sweep(
     size: Size = None,
     settings: Settings = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the sweep.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report that needs no other file.")] = None,
     json: Json = False,
 ) -> int:
     """Ask one question of several splits: fractions of the data, folds, or sources held out; GANs are trained anew in each."""
@@ -94,6 +96,11 @@ def sweep(
     if not _run(planned):
         remark(f"Stopped; what is finished is kept. Go on with: gan-aug study sweep --name {planned.name}")
         return EXIT_STOPPED
+    if html:
+        from gan_aug import report
+
+        report.write_sweep_html(planned.name, html)
+        remark(f"The report is in {html}.")
     _print_result(study.analyse_sweep(planned), json)
     return EXIT_DONE
 

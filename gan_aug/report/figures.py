@@ -1,34 +1,32 @@
 """The figures of a study's report, as Plotly figures. No torch; every number comes from the stored analysis."""
 
 import html
+import re
 import textwrap
 from collections.abc import Callable
 from typing import Any
 
 import plotly.graph_objects as go
 
-from gan_aug.schemes import parse_scheme
 from gan_aug.study import ArmResult, Curve, PartResult
 
 # Okabe and Ito's colours, which stay apart for colour-blind eyes, without the yellow that is lost on white; and a dash for each.
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
+_LONG_NAME = re.compile(r"[A-Za-z0-9._-]{21,}")
+
 _WIDTH, _PLOT = 680, 400  # width of a figure, which fits A4, and height of its plot [px]
 
 
 def short_name(scheme: str) -> str:
     """A scheme without the middle of long run names, for tables and legends; the whole name stands in the report's table of arms."""
-    for reference in (parse_scheme(scheme).checkpoint or "").split("&"):
-        name = reference.partition("@")[0]
-        if len(name) > 20:
-            scheme = scheme.replace(name, f"{name.partition('-')[0]}…{name[-4:]}")
-    return scheme
+    return _LONG_NAME.sub(lambda name: f"{name[0].partition('-')[0][:12]}…{name[0][-4:]}", scheme)
 
 
 def roc_figure(part: PartResult, base: str) -> go.Figure:
     """The ROC curves of all arms on one part, each with its 95 % band."""
-    figure = _figure(f"ROC, {part.dataset} ({part.part})", "1 − specificity", "Sensitivity", 1 + len(part.arms))
+    figure = empty_figure(f"ROC, {part.dataset} ({part.part})", "1 − specificity", "Sensitivity", 1 + len(part.arms))
     figure.add_trace(_line((0, 1), (0, 1), "chance", "#999999", "dot", width=1))
     for arm, colour, dash in _styled(part, base):
         name = f"{html.escape(short_name(arm.scheme))} (AUC {arm.auc.value:.3f})"
@@ -38,7 +36,7 @@ def roc_figure(part: PartResult, base: str) -> go.Figure:
 
 def pr_figure(part: PartResult, base: str) -> go.Figure:
     """The precision-recall curves of all arms on one part, each with its 95 % band; guessing is the line at the prevalence."""
-    figure = _figure(f"Precision and recall, {part.dataset} ({part.part})", "Recall (sensitivity)", "Precision", 1 + len(part.arms))
+    figure = empty_figure(f"Precision and recall, {part.dataset} ({part.part})", "Recall (sensitivity)", "Precision", 1 + len(part.arms))
     figure.add_trace(_line((0, 1), (part.prevalence,) * 2, f"guessing ({part.prevalence:.0%})", "#999999", "dot", width=1))
     for arm, colour, dash in _styled(part, base):
         name = f"{html.escape(short_name(arm.scheme))} (AP {arm.average_precision:.3f})"
@@ -49,7 +47,7 @@ def pr_figure(part: PartResult, base: str) -> go.Figure:
 def reliability_figure(part: PartResult, base: str) -> go.Figure:
     """Predicted probability against observed frequency, after recalibration on val."""
     title = f"Reliability after recalibration on val, {part.dataset} ({part.part})"
-    figure = _figure(title, "Predicted probability", "Observed frequency", 1 + len(part.arms))
+    figure = empty_figure(title, "Predicted probability", "Observed frequency", 1 + len(part.arms))
     figure.add_trace(_line((0, 1), (0, 1), "perfect", "#999999", "dot", width=1))
     for arm, colour, dash in _styled(part, base):
         trace = _line(arm.reliability.x, arm.reliability.y, html.escape(short_name(arm.scheme)), colour, dash)
@@ -60,7 +58,7 @@ def reliability_figure(part: PartResult, base: str) -> go.Figure:
 def net_benefit_figure(part: PartResult, base: str) -> go.Figure:
     """Decision curves after recalibration on val, between those of calling every image positive and none."""
     title = f"Net benefit after recalibration on val, {part.dataset} ({part.part})"
-    figure = _figure(title, "Probability from which a lesion is called positive", "Net benefit per image", 2 + len(part.arms))
+    figure = empty_figure(title, "Probability from which a lesion is called positive", "Net benefit per image", 2 + len(part.arms))
     figure.add_trace(_line(part.treat_all.x, part.treat_all.y, "call every image positive", "#999999", "dot", width=1.5))
     figure.add_trace(_line(part.treat_all.x, (0,) * len(part.treat_all.x), "call none", "#999999", "solid", width=1))
     styled = _styled(part, base)
@@ -73,7 +71,7 @@ def net_benefit_figure(part: PartResult, base: str) -> go.Figure:
 
 def auc_figure(part: PartResult, base: str) -> go.Figure:
     """The AUC of every arm with its 95 % interval, and the single classifiers as dots."""
-    figure = _figure(f"AUC with 95 % interval, {part.dataset} ({part.part})", "AUC", "", 0)
+    figure = empty_figure(f"AUC with 95 % interval, {part.dataset} ({part.part})", "AUC", "", 0)
     styled = _styled(part, base)
     for place, (arm, colour, _) in enumerate(styled):
         error = {"type": "data", "array": [arm.auc.high - arm.auc.value], "arrayminus": [arm.auc.value - arm.auc.low], "width": 8}
@@ -98,7 +96,7 @@ def _styled(part: PartResult, base: str) -> list[tuple[ArmResult, str, str]]:
     return [(arm, COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)]) for place, arm in enumerate(ordered)]
 
 
-def _figure(title: str, x: str, y: str, lines: int) -> go.Figure:
+def empty_figure(title: str, x: str, y: str, lines: int) -> go.Figure:
     """An empty figure with room for ``lines`` entries of a legend below it; names of schemes are too long to stand inside."""
     axis = {"range": [-0.01, 1.01], "gridcolor": "#e5e5e5", "linecolor": "#444444", "zeroline": False, "ticks": "outside"}
     return go.Figure(

@@ -43,14 +43,49 @@ def write_html(name: str, path: Path, real_images: bool = True) -> Path:
         If the study does not exist, is not finished, or the file cannot be written.
     """
     settled, analysis = study.load_plan(name), analysis_of(name)
-    environment = jinja2.Environment(
+    text = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            settled=settled,
+            study=settled.study,
+            analysis=analysis,
+            config=from_dict(ClassifierConfig, settled.study.config),
+            split=load_split(settled.study.dataset, settled.study.split_id),
+            cells=study.cells(name),
+            accesses=study.test_accesses(name),
+            other_studies=_others_on_this_test(settled),
+            readings=history.readings(settled),
+            metrics=_generator_metrics(settled),
+            audits={checkpoint: history.last_audit(checkpoint) for checkpoint in history.generators(settled)},
+            pictures=_pictures(settled, analysis) if real_images else {},
+            net_benefit_shown=NET_BENEFIT_SHOWN,
+            findings=[findings(part, analysis.base, analysis.learned) for part in analysis.parts],
+            figures=[figures_html(part, analysis.base) for part in analysis.parts],
+            plotly_js=plotly.offline.get_plotlyjs(),
+            real_images=real_images,
+            notice=NOTICE,
+            version=__version__,
+            written=runs.now(),
+        )
+    )
+    try:
+        files.write_text(path, text)
+    except OSError as error:
+        raise UserError(f"The report cannot be written to {path}: {error.strerror}.", "Choose another file.") from error
+    return path
+
+
+def environment() -> jinja2.Environment:
+    """The templates, with everything that they print escaped, and the ways in which they print numbers."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent.parent / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "number": _number,
         "signed": _signed,
         "percent": _percent,
@@ -59,33 +94,7 @@ def write_html(name: str, path: Path, real_images: bool = True) -> Path:
         "pieces": _pieces,
         "at": _at,
     }
-    text = environment.get_template("report.html.j2").render(
-        settled=settled,
-        study=settled.study,
-        analysis=analysis,
-        config=from_dict(ClassifierConfig, settled.study.config),
-        split=load_split(settled.study.dataset, settled.study.split_id),
-        cells=study.cells(name),
-        accesses=study.test_accesses(name),
-        other_studies=_others_on_this_test(settled),
-        readings=history.readings(settled),
-        metrics=_generator_metrics(settled),
-        audits={checkpoint: history.last_audit(checkpoint) for checkpoint in history.generators(settled)},
-        pictures=_pictures(settled, analysis) if real_images else {},
-        net_benefit_shown=NET_BENEFIT_SHOWN,
-        findings=[findings(part, analysis.base, analysis.learned) for part in analysis.parts],
-        figures=[figures_html(part, analysis.base) for part in analysis.parts],
-        plotly_js=plotly.offline.get_plotlyjs(),
-        real_images=real_images,
-        notice=NOTICE,
-        version=__version__,
-        written=runs.now(),
-    )
-    try:
-        files.write_text(path, text)
-    except OSError as error:
-        raise UserError(f"The report cannot be written to {path}: {error.strerror}.", "Choose another file.") from error
-    return path
+    return made
 
 
 def _others_on_this_test(settled: Plan) -> list[str]:

@@ -163,7 +163,11 @@ def _splits(image_set: ImageSet, fractions: tuple[float, ...], folds: int, sourc
         raise InvalidValue("A fraction is named twice.", "Name each of them once.")
     whole = load_split(name)
     made = [(share, make_split(name, whole.seed, whole.val, whole.test, share)) for share in sorted(fractions)]
-    return "fraction", [(f"{Fraction(share).limit_denominator(1000)} of the training images", split) for share, split in made]
+    return "fraction", [(_share_text(share), split) for share, split in made]
+
+
+def _share_text(share: float) -> str:
+    return "all training images" if share == 1 else f"{Fraction(share).limit_denominator(1000)} of the training images"
 
 
 def _check_classes(image_set: ImageSet, label: str, split: Split) -> None:
