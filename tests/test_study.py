@@ -650,6 +650,17 @@ def test_an_interval_over_seeds_stands_beside_the_test() -> None:
     assert alone.comparison("none").over_seeds is None
 
 
+def test_a_gain_of_these_trainings_alone_is_a_caution() -> None:
+    names = ("standard", "none")
+    part = measure_part(made_up({"standard": 0.5, "none": 1.5}, n=500), "test", "d", names, "standard")
+    (sure,) = part.comparisons
+    assert sure.outcome == "gain" and sure.p_over_seeds < 0.05
+    assert not any("new trainings" in text for text in words.cautions((part,), 5, False))
+    unsure = dataclasses.replace(sure, p_over_seeds=0.3, over_seeds=dataclasses.replace(sure.over_seeds, low=-0.01))
+    (text,) = words.cautions((dataclasses.replace(part, comparisons=(unsure,)),), 5, False)
+    assert "the gain of none is one of these very trainings" in text and "-0.010 to" in text
+
+
 def test_flips_are_counted_and_the_largest_are_kept() -> None:
     predictions = made_up({"standard": 0.8, "none": 1.6})
     flips = measure_part(predictions, "test", "d", ("standard", "none"), "standard").comparison("none").flips

@@ -79,6 +79,12 @@ def cautions(parts: tuple[PartResult, ...], n_seeds: int, phantom: bool) -> tupl
             "alone cannot be told from one of the images."
         )
     for part in parts:
+        for c in part.comparisons:
+            if c.outcome != "none" and c.p_over_seeds is not None and c.p_over_seeds >= 0.05:
+                found.append(
+                    f"{part.dataset} ({part.part}): the {c.outcome} of {c.scheme} is one of these very trainings. For new trainings on new "
+                    f"patients the interval is {c.over_seeds.low:+.3f} to {c.over_seeds.high:+.3f}, which holds 0."
+                )
         for source in part.arms[0].by_source:
             if source.n_positive in (0, source.n):
                 found.append(
