@@ -18,16 +18,17 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from gan_aug import audit, checkpoint, classifier, files, gans, runs, stats, workspace
+from gan_aug import audit, checkpoint, classifier, files, runs, stats, workspace
 from gan_aug.catalog import entry
 from gan_aug.data import training_list
 from gan_aug.data.dataset import folder_of, open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.errors import InvalidValue
+from gan_aug.export import load_generator
 from gan_aug.images import to_float, to_uint8
 from gan_aug.latent import z_of_seeds
 from gan_aug.metrics import record
-from gan_aug.records import ClassifierConfig, GanConfig, Run, from_dict, to_dict
+from gan_aug.records import Checkpoint, ClassifierConfig, Run, from_dict, to_dict
 
 LARGEST = 12 * 2**20  # of a file of weights [bytes]
 PICTURES = 64  # compared between full and half precision
@@ -84,7 +85,7 @@ def publish(reference: str, name: str, out: Path) -> Path:
             meta |= {
                 "run": name,
                 "files": {meta["sampled"]: {"sha256": files.sha256_file(weights), "bytes": size}},
-                "metrics": {**meta["metrics"], "fp16_difference": _difference(run, full, half), **_held_out(run, half)},
+                "metrics": {**meta["metrics"], "fp16_difference": _difference(run, snapshot, full, half), **_held_out(run, half)},
                 "published_from": snapshot.id,
             }
             files.write_json(place / "meta.json", meta)
@@ -121,18 +122,16 @@ def _is_free(licence: str) -> bool:
 
 
 @torch.inference_mode()
-def _difference(run: Run, full: checkpoint.Weights, half: checkpoint.Weights) -> float:
+def _difference(run: Run, snapshot: Checkpoint, full: checkpoint.Weights, half: checkpoint.Weights) -> float:
     """How far half precision moves a result: the largest step of a pixel [1/255] of a GAN, of a probability of a classifier."""
     if run.kind == "gan":
-        config = from_dict(GanConfig, run.config)
-        n_classes = len(run.classes) if entry(run.spec).conditional else 0
-        G, _ = gans.spec(run.spec).build(config, n_classes)
+        G, config, n_classes = load_generator(snapshot)
         z = torch.from_numpy(z_of_seeds(list(range(PICTURES)), config.z_dim))
         y = torch.arange(PICTURES) % n_classes if n_classes else None
         pictures = []
         for weights in (full, half):
             G.load_state_dict(weights)
-            pictures.append(to_uint8(G.eval()(z, y).permute(0, 2, 3, 1).numpy()).astype(int))
+            pictures.append(to_uint8(G(z, y).permute(0, 2, 3, 1).numpy()).astype(int))
         return float(np.abs(pictures[0] - pictures[1]).max())
     config = from_dict(ClassifierConfig, run.config)
     model = classifier.build(config, len(run.classes)).eval()

@@ -6,13 +6,14 @@ variety         two images of one set and class; beside it, two real images: mor
 """
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
 
 from gan_aug import randomness, runs
 from gan_aug.audit.run import held_out_rows, training_rows
-from gan_aug.audit.spaces import BLOCK, Space, in_pixels, through
+from gan_aug.audit.spaces import Space, in_pixels, through
 from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.errors import InvalidValue
@@ -191,14 +192,9 @@ def _best_match(
     space: Space, some: np.ndarray, image_set: ImageSet, train: np.ndarray, size: int, on_progress: OnProgress | None
 ) -> dict[str, np.ndarray]:
     """The most alike of each image's nearest training images, each in the flip or turn in which it is nearest."""
-
-    def blocks():
-        for start in range(0, len(train), BLOCK):
-            yield start, space.features(np.asarray(image_set.at(size)[train[start : start + BLOCK]]))
-
     queries = np.stack([space.features(np.ascontiguousarray(copying.turned(some, turn))) for turn in range(copying.TURNS)])
     k = min(SHORTLIST, len(train))
-    found = copying.nearest(queries, blocks, k)
+    found = copying.nearest(queries, functools.partial(space.blocks, image_set, train, size), k)
     values: dict[str, list[np.ndarray]] = {name: [] for name in pictures.METRICS}
     for place in range(len(some)):
         turned = [copying.turned(some[place : place + 1], int(turn))[0] for turn in found.neighbour_turns[place]]

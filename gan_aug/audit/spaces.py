@@ -30,6 +30,15 @@ class Space:
     resize: str
     features: Callable[[np.ndarray], np.ndarray]  # (n, R, R, 3) uint8 -> (n, dim)
 
+    def blocks(
+        self, image_set: ImageSet, rows: np.ndarray, size: int, on_progress: OnProgress | None = None
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Features of some images, some at a time, each block with the place of its first: memory does not grow with their number."""
+        for start in range(0, len(rows), BLOCK):
+            yield start, self.features(np.asarray(image_set.at(size)[rows[start : start + BLOCK]]))
+            if on_progress:
+                on_progress(min(start + BLOCK, len(rows)), len(rows), f"distances by {self.name}")
+
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
@@ -69,11 +78,7 @@ def measure(
 ) -> Measured:
     """Distances of both sets, and of the training images nearest to them among themselves."""
 
-    def blocks() -> Iterator[tuple[int, np.ndarray]]:
-        for start in range(0, len(train), BLOCK):
-            yield start, space.features(np.asarray(image_set.at(size)[train[start : start + BLOCK]]))
-            if on_progress:
-                on_progress(min(start + BLOCK, len(train)), len(train), f"distances by {space.name}")
+    blocks = functools.partial(space.blocks, image_set, train, size, on_progress)
 
     def in_turns(pictures: np.ndarray) -> np.ndarray:
         return np.stack(

@@ -69,6 +69,17 @@ def write_html(name: str, path: Path, real_images: bool = True) -> Path:
             written=runs.now(),
         )
     )
+    return write_page(path, text)
+
+
+def write_page(path: Path, text: str) -> Path:
+    """Write a report and return where it is.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written.
+    """
     try:
         files.write_text(path, text)
     except OSError as error:

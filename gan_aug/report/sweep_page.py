@@ -6,12 +6,11 @@ from pathlib import Path
 import plotly.graph_objects as go
 import plotly.offline
 
-from gan_aug import __version__, files, runs, study
+from gan_aug import __version__, runs, study
 from gan_aug.data.dataset import open_dataset
-from gan_aug.errors import UserError
 from gan_aug.records import NOTICE
 from gan_aug.report.figures import COLOURS, empty_figure, short_name
-from gan_aug.report.page import environment
+from gan_aug.report.page import environment, write_page
 from gan_aug.study import Sweep, SweepResult
 
 _TITLES = {
@@ -50,11 +49,7 @@ def write_sweep_html(name: str, path: Path) -> Path:
             written=runs.now(),
         )
     )
-    try:
-        files.write_text(path, text)
-    except OSError as error:
-        raise UserError(f"The report cannot be written to {path}: {error.strerror}.", "Choose another file.") from error
-    return path
+    return write_page(path, text)
 
 
 def sweep_figure(sweep: Sweep, result: SweepResult) -> go.Figure:
