@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import conv2d, interpolate
 
 from gan_aug import catalog, gans
 from gan_aug.errors import InvalidValue, NotFound, UnknownKey
 from gan_aug.gans import acgan, dcgan, r3gan, sngan, wgan_gp
 from gan_aug.gans.augment import diff_augment, dihedral
-from gan_aug.gans.blocks import ConvDiscriminator, ConvGenerator, channel_plan, r1_penalty
+from gan_aug.gans.blocks import ConvDiscriminator, ConvGenerator, ResizeConvolution, channel_plan, r1_penalty
 from gan_aug.records import GanConfig
 
 NAMES = list(catalog.ENTRIES)
@@ -114,6 +115,30 @@ def count(network: nn.Module) -> int:
 def test_dcgan_64_has_the_parameters_of_the_reference():
     assert count(ConvGenerator(100, 64, 64)) == 3_576_704
     assert count(ConvDiscriminator(64, 64, "batch")) == 2_765_568
+
+
+@pytest.mark.parametrize("side", [1, 4, 7])
+def test_resize_convolution_is_a_convolution_of_repeated_pixels(side):
+    layer, x = ResizeConvolution(3, 5).double(), torch.randn(2, 3, side, side, dtype=torch.float64)
+    nn.init.normal_(layer.weight)
+    kernel = layer.weight.transpose(0, 1).flip(2, 3)
+    torch.testing.assert_close(layer(x), conv2d(interpolate(x, scale_factor=2, mode="nearest"), kernel, padding=1), rtol=1e-12, atol=1e-12)
+
+
+def test_resize_convolution_paints_an_even_plane_evenly_and_a_transposed_one_does_not():
+    def chequered(layer: nn.Module) -> float:
+        inside = layer(torch.ones(1, 8, 8, 8))[:, :, 2:-2, 2:-2]
+        return (inside - inside.mean(dim=(2, 3), keepdim=True)).abs().max().item()
+
+    assert chequered(ResizeConvolution(8, 3)) < 1e-6
+    assert chequered(nn.ConvTranspose2d(8, 3, 4, 2, 1, bias=False)) > 1e-3
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "r3gan"])
+def test_upsampling_by_resize_is_a_generator_without_transposed_layers_beyond_the_first(name):
+    config, G, _, y = small(name, upsampling="resize")
+    assert [isinstance(module, nn.ConvTranspose2d) for module in G.modules()].count(True) == 1
+    assert G(torch.randn(2, config.z_dim), y[:2] if y is not None else None).shape == (2, 3, config.resolution, config.resolution)
 
 
 def test_channel_plan():

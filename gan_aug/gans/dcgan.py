@@ -22,7 +22,7 @@ class Generator(ConvGenerator):
     """z (N, z_dim) to images (N, 3, R, R) in [-1, 1]."""
 
     def __init__(self, config: GanConfig):
-        super().__init__(config.z_dim, config.width, config.resolution)
+        super().__init__(config.z_dim, config.width, config.resolution, upsampling=config.upsampling)
 
 
 class Discriminator(ConvDiscriminator):

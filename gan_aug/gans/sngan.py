@@ -76,7 +76,7 @@ def build(config: GanConfig, n_classes: int) -> tuple[nn.Module, nn.Module]:
     if config.architecture == "paper":
         return PaperGenerator(config), PaperDiscriminator(config)
     return (
-        ConvGenerator(config.z_dim, config.width, config.resolution),
+        ConvGenerator(config.z_dim, config.width, config.resolution, upsampling=config.upsampling),
         ConvDiscriminator(config.width, config.resolution, norm="spectral", slope=0.1),
     )
 

@@ -98,7 +98,10 @@ def build(config: GanConfig, n_classes: int) -> tuple[nn.Module, nn.Module]:
     """G and the critic for ``config``; the classes play no part."""
     if config.architecture == "paper":
         return ResidualGenerator(config), ResidualCritic(config)
-    return ConvGenerator(config.z_dim, config.width, config.resolution), ConvDiscriminator(config.width, config.resolution, norm="layer")
+    return (
+        ConvGenerator(config.z_dim, config.width, config.resolution, upsampling=config.upsampling),
+        ConvDiscriminator(config.width, config.resolution, norm="layer"),
+    )
 
 
 SPEC = GanSpec("wgan_gp", build, d_loss, g_loss)

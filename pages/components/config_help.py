@@ -42,6 +42,7 @@ WORDS: dict[str, Words] = {
     "z_dim": Words("Network", "Latent size", "How many numbers describe one image to the generator."),
     "width": Words("Network", "Width", "Channels of the layer nearest the image. Twice the width takes about four times the computing."),
     "architecture": Words("Network", "Architecture", "Networks of DC-GAN's size, or those of the method's own paper."),
+    "upsampling": Words("Network", "Upsampling", "resize avoids the fine chequerboard of transposed convolutions. R3GAN ignores it."),
     "precision": Words("Network", "Precision", "auto computes in bfloat16 where the processor is faster at it."),
     "channels_last": Words("Network", "Channels last", "Memory layout; faster on most processors, and no change in quality."),
 }
