@@ -1,12 +1,20 @@
 """AC-GAN: auxiliary classifier GAN (Odena, Olah and Shlens 2016, arXiv 1610.09585).
 
-What follows the paper: the class is appended to z as a one-hot vector; D has a second head that names the class; D maximises L_S + L_C and
-G maximises L_C - L_S (``aux_d``, ``aux_g`` and ``aux_fake`` are the weights of L_C in D, in G, and on D's fakes: 1 in the paper). Preset
-``paper``: the paper's ImageNet networks (5x5 transposed convolutions 768, 384, 256, 192 in G; six 3x3 convolutions 16 to 512 with
-BatchNorm, LeakyReLU 0.2 and dropout 0.5 in D), Adam 2e-4 with beta1 0.5, batch 100.
+| preset ``paper``, beside the paper                                   | followed                                      |
+|----------------------------------------------------------------------|-----------------------------------------------|
+| D maximises L_S + L_C, G maximises L_C - L_S, equal weights          | yes (``aux_d``, ``aux_g``, ``aux_fake`` of 1) |
+| the class as a one-hot vector beside z; z of 110                     | yes                                           |
+| G: linear 768, transposed 5x5 384, 256, 192, 3; BatchNorm, ReLU      | yes; the first plane is larger or smaller at  |
+|                                                                      | other sides than 128 px                       |
+| D: six 3x3 convolutions 16 to 512, BatchNorm but on the first,       | yes                                           |
+| LeakyReLU 0.2, dropout 0.5                                           |                                               |
+| Adam 2e-4, beta1 0.5; batch 100; weights N(0, 0.02)                  | yes                                           |
+| noise on D's activations                                             | no                                            |
+| 100 models of ten classes each                                       | no: the dataset's classes, all in one         |
+| D ends in sigmoid and softmax                                        | no: logits, the same functions                |
 
-What does not: at other resolutions than 128 px G starts from a smaller or larger plane; no activation noise. ``small-data`` takes D's class
-loss on real images only and a tenth of it in G, as the authors of WGAN-GP do: at full weight G drifts to class prototypes and collapses.
+``small-data`` uses DCGAN-sized networks, and takes D's class loss on real images only and a tenth of it in G, as the authors of WGAN-GP do:
+at full weight G drifts to class prototypes and collapses.
 
 ``aidl21``: z 600, batch 16, real labels 0.9. Mended against the original: real images are mapped to [-1, 1] as the fakes are, the class
 loss takes logits (no softmax before cross-entropy), BatchNorm keeps its own eps, labels are smoothed on the real side only, and the

@@ -1,10 +1,18 @@
 """DC-GAN: deep convolutional GAN (Radford, Metz and Chintala 2015, arXiv 1511.06434).
 
-What follows the paper: strided and transposed convolutions without pooling or dense layers, BatchNorm everywhere but at G's output and D's
-input, ReLU and tanh in G, LeakyReLU 0.2 in D, N(0, 0.02) weights, Adam 2e-4 with beta1 0.5, batch 128, images in [-1, 1].
-
-What does not: z is N(0, I) and not uniform, so that walks are spherical for all GANs; D returns logits and the loss is softplus, which is
-the same function as sigmoid with cross-entropy but cannot saturate to a gradient of zero.
+| preset ``paper``, beside the paper                                   | followed                                      |
+|----------------------------------------------------------------------|-----------------------------------------------|
+| strided and transposed 4x4 convolutions; no pooling, no dense layers | yes (the paper drew 5x5; 4x4 is usual since)  |
+| BatchNorm everywhere but at G's output and D's input                 | yes                                           |
+| ReLU and tanh in G, LeakyReLU 0.2 in D                               | yes                                           |
+| weights N(0, 0.02); Adam 2e-4, beta1 0.5; batch 128; D and G in turn | yes                                           |
+| images in [-1, 1], no augmentation                                   | yes                                           |
+| G of 1,024, 512, 256 and 128 channels                                | yes                                           |
+| z of 100                                                             | yes, but N(0, I) and not uniform: walks are   |
+|                                                                      | then spherical for all GANs                   |
+| D ends in a sigmoid                                                  | no: logits and softplus, the same function,   |
+|                                                                      | whose gradient cannot round to zero           |
+| averaged G, DiffAugment, R1                                          | the paper has none; ``small-data`` has all    |
 
 ``aidl21``: z 256, batch 16, real labels 0.9. Mended against the original: D can be constructed (its ``nd``/``ndf`` mix-up), there is a true
 DC-GAN at 128 px (the original's was spectrally normalised), label smoothing is really applied, and only to the real side.

@@ -1,10 +1,17 @@
 """SN-GAN: spectral normalisation (Miyato, Kataoka, Koyama and Yoshida 2018, arXiv 1802.05957).
 
-What follows the paper: every layer of D is divided by its largest singular value, found by one power iteration per forward pass; D has no
-other normalisation and LeakyReLU 0.1; hinge loss. Preset ``paper``: the SNDCGAN pair of the paper's table 3, Adam 2e-4 with betas
-(0.5, 0.999), one D step, batch 64.
+| preset ``paper``, beside the paper                                   | followed                                      |
+|----------------------------------------------------------------------|-----------------------------------------------|
+| every layer of D over its largest singular value, found by one power | yes, over the matrix of outputs by the rest,  |
+| iteration each forward pass                                          | as the paper's code                           |
+| no other normalisation in D; LeakyReLU 0.1                           | yes                                           |
+| hinge loss (eq. 16, 17)                                              | yes                                           |
+| SNDCGAN networks of table 3: 512, 256, 128, 64 in G; seven           | yes                                           |
+| convolutions, 3x3 and 4x4, 64 to 512 in D                            |                                               |
+| Adam 2e-4, betas (0.5, 0.999); one D step; batch 64                  | yes                                           |
+| ResNet networks, linear decay to zero                                | no                                            |
 
-What does not: ``small-data`` uses DCGAN-sized networks, Adam with betas (0, 0.9), a D that learns four times as fast as G (Heusel et al.
+``small-data`` uses DCGAN-sized networks, Adam with betas (0, 0.9), a D that learns four times as fast as G (Heusel et al.
 2017, arXiv 1706.08500), and neither R1 nor cutout. A spectrally normalised D is held back already: on 285 melanomas at 64 px, 800 steps of
 batch 32, D's accuracy over the last half was 0.67 so, 0.56 and 0.53 with twice G's rate (betas (0, 0.9) and (0.5, 0.999)), and it stayed
 between 0.51 and 0.57 with four times G's rate, R1, translation and cutout; G's images followed it.

@@ -1,10 +1,18 @@
 """W-GAN with gradient penalty (Gulrajani et al. 2017, arXiv 1704.00028; W-GAN: Arjovsky et al. 2017, arXiv 1701.07875).
 
-What follows the paper (preset ``paper``): residual G and critic of the authors' 64 px code, BatchNorm in G only, LayerNorm in the critic,
-lambda 10, five critic steps, Adam 1e-4 with betas (0, 0.9), batch 64, no learning-rate decay.
+| preset ``paper``, beside the paper and its authors' 64 px code       | followed                                      |
+|----------------------------------------------------------------------|-----------------------------------------------|
+| critic loss, one-centred penalty on lines between real and fake      | yes; 1e-12 under the root, without which its  |
+|                                                                      | gradient at zero is not a number              |
+| lambda 10; five critic steps; Adam 1e-4, betas (0, 0.9); batch 64    | yes                                           |
+| no learning-rate decay (at 64 px)                                    | yes                                           |
+| residual G and critic, four doublings, 512 to 64 channels            | yes                                           |
+| BatchNorm in G only; LayerNorm in the critic                         | yes, as a GroupNorm of one group              |
+| shortcut 1x1; blocks' last convolution as wide as the output         | yes                                           |
+| uniform He-like start                                                | no: N(0, 0.02), as in the other GANs here     |
 
-What does not: the other presets use DCGAN-sized networks (the critic still with layer normalisation, never BatchNorm, because the penalty
-is per image); the norm has 1e-12 under its root, without which its gradient at zero is not a number.
+The other presets use DCGAN-sized networks, the critic still with layer normalisation and never BatchNorm: the penalty is per image.
+``small-data`` adds DiffAugment (the penalty's lines then join augmented images) and an averaged G.
 
 ``aidl21``: z 256, batch 16, five critic steps, lambda 10, both learning rates 2e-4 with beta1 0.5. Mended against the original: it can be
 imported, fakes are detached in the critic step, the G step draws its own z, and images are mapped to [-1, 1] in one place.
