@@ -7,7 +7,7 @@
 A cell is one GAN, recipe and seed on one dataset, all classes together. ``run`` works through the cells for so many minutes and then stops;
 called again, it goes on where it was. Each finished cell appends a row to results/small_data.jsonl, whence ``table`` prints. A recipe is a
 preset, or a preset and settings that differ from it: ``small-data+r1_gamma=0,augment=translation``. Arithmetic (bf16 where the processor
-has it, channels_last) is the same for all recipes, so that they differ in method and not in speed.
+has it, channels_last) is the same for all recipes that do not name it, so that they differ in method and not in speed.
 
 Measured on val, which chooses between recipes: KID with its interval and the floor of two real sets, Frechet distance, precision, recall,
 density, coverage, all through one extractor; and the audit, so that a gain by copying cannot hide. ``--part test`` measures a finished
@@ -48,7 +48,7 @@ def settings_of(recipe: str, kimg: float) -> tuple[str, dict[str, Any]]:
     """Preset of a recipe, and the settings that replace some of the preset's. Commas inside a list are written ``/``."""
     preset, _, changes = recipe.partition("+")
     changed = parse_settings(GanConfig, [change.replace("/", ",") for change in changes.split(",") if change])
-    return preset, {**changed, **ARITHMETIC, "total_kimg": kimg, "tick_kimg": kimg / 40, "snapshot_kimg": kimg / 5}
+    return preset, {**ARITHMETIC, **changed, "total_kimg": kimg, "tick_kimg": kimg / 40, "snapshot_kimg": kimg / 5}
 
 
 def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
