@@ -18,6 +18,7 @@ from gan_aug.errors import CorruptFile, InvalidValue, UserError
 from gan_aug.records import NOTICE
 from gan_aug.render import ensure_onnx, open_generator
 from gan_aug.sample import class_numbers
+from gan_aug.sample import provenance as sample_provenance
 
 RECORD = "directions.json"
 
@@ -123,14 +124,32 @@ def find(reference: str) -> Directions:
     return Directions(checkpoint.id, vectors, strengths, words)
 
 
+def frames(reference: str, direction: np.ndarray, seed: int, reach: float, steps: int, class_name: str | None = None) -> np.ndarray:
+    """Pictures along a direction, (steps, R, R, 3) uint8: the seed itself in the middle, ``reach`` standard deviations of z either way.
+
+    Raises
+    ------
+    UserError
+        If there is no such snapshot or class, or the direction, reach or steps cannot be used (:func:`gan_aug.latent.along`).
+    """
+    run, _, renderer = open_generator(reference)
+    path = latent.along(latent.z_of_seed(seed, renderer.z_dim), direction, reach, steps)
+    return renderer.render(path, class_numbers(run, class_name, steps))
+
+
+def provenance(
+    reference: str, name: str, direction: np.ndarray, seed: int, reach: float, steps: int, class_name: str | None = None
+) -> dict[str, Any]:
+    """Where :func:`frames` come from, as it travels inside a file; the direction is there in full, for its name means nothing elsewhere."""
+    run, checkpoint = runs.resolve(reference)
+    origin = sample_provenance(run, checkpoint, seed, class_name)
+    way = {"direction": name, "vector": [float(value) for value in direction], "reach": reach, "frames": steps}
+    return origin | way | {"z": f"{origin['z']}; gan_aug.latent.along the direction"}
+
+
 def strip(reference: str, direction: np.ndarray, seeds: list[int], reach: float, steps: int, class_name: str | None = None) -> np.ndarray:
     """Pictures along a direction, one row per seed: (len(seeds) * R, steps * R, 3) uint8, the seed itself in the middle."""
-    run, _, renderer = open_generator(reference)
-    rows = []
-    for z in latent.z_of_seeds(seeds, renderer.z_dim):
-        path = latent.along(z, direction, reach, steps)
-        rows.append(images.strip(renderer.render(path, class_numbers(run, class_name, steps))))
-    return np.concatenate(rows)
+    return np.concatenate([images.strip(frames(reference, direction, seed, reach, steps, class_name)) for seed in seeds])
 
 
 def write_strips(

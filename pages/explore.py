@@ -1,19 +1,18 @@
 """Explore: look at what a generator paints between seeds, between classes, beside other generators, and seed by seed."""
 
 import random
-from collections.abc import Sequence
 
 import streamlit as st
 
 from gan_aug import catalog, latent, runs
 from gan_aug.errors import InvalidValue
 from gan_aug.records import Checkpoint, Run
-from pages.components import address, chrome, filmstrip, generators, painting
-from pages.components.filmstrip import Film
+from pages.components import address, chrome, explore_directions, film_view, generators, painting
 
-MODES = {"walk": "Walk", "class": "Class axis", "same": "Side by side", "seeds": "Seeds"}
+MODES = {"walk": "Walk", "directions": "Directions", "class": "Class axis", "same": "Side by side", "seeds": "Seeds"}
 NOTES = {
     "walk": "From the picture of one seed to that of the next, along the sphere on which the generator's inputs lie.",
+    "directions": "From one side of a seed to the other, in a direction in which this generator's pictures change much. Name what you see.",
     "class": "One and the same input, painted as each class: what the generator believes to be the difference.",
     "same": "The same seeds, and so the same inputs z, painted by several generators, or by one in the course of its training.",
     "seeds": "One picture per seed. The same seed always gives the same picture.",
@@ -31,14 +30,14 @@ def page() -> None:
         return
     mode = address.pick(st.segmented_control, "Mode", list(MODES), key="mode", format_func=MODES.get, label_visibility="collapsed")
     st.caption(NOTES[mode])
-    {"walk": _walk, "class": _class_axis, "same": _same_z, "seeds": _seeds}[mode](found)
+    {"walk": _walk, "directions": explore_directions.mode, "class": _class_axis, "same": _same_z, "seeds": _seeds}[mode](found)
 
 
 # --- one generator -----------------------------------------------------------------------------------------------------------------------
 
 
 def _walk(found: dict[str, Run]) -> None:
-    run, checkpoint, class_name = _generator(found)
+    run, checkpoint, class_name = generators.pick(found)
     st.session_state.setdefault("seeds", "3,7")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
@@ -49,8 +48,8 @@ def _walk(found: dict[str, Run]) -> None:
     seeds = _seed_list(text, at_least=2)
     painting.prepare([checkpoint])
     painted = painting.walk(run, checkpoint, tuple(seeds), frames, class_name)
-    _show("film", [painted], [_between(seeds, n * (len(seeds) - 1) / (frames - 1)) for n in range(frames)])
-    _downloads(painted, f"{checkpoint.id}-walk-{'-'.join(map(str, seeds))}")
+    film_view.show("film", [painted], [_between(seeds, n * (len(seeds) - 1) / (frames - 1)) for n in range(frames)])
+    film_view.downloads(painted, f"{checkpoint.id}-walk-{'-'.join(map(str, seeds))}")
 
 
 def _class_axis(found: dict[str, Run]) -> None:
@@ -62,19 +61,19 @@ def _class_axis(found: dict[str, Run]) -> None:
         )
         st.page_link("pages/train.py", label="Train an AC-GAN", icon=":material/arrow_forward:")
         return
-    run, checkpoint, _ = _generator(conditional, with_class=False)
+    run, checkpoint, _ = generators.pick(conditional, with_class=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         seed = st.number_input("Seed", 0, 10**9, 3, key="seed", bind="query-params", width=300)
         frames = st.slider("Pictures", 8, MOST_SEEDS, 24, key="frames", bind="query-params", width=300)
     painting.prepare([checkpoint])
     painted = painting.class_walk(run, checkpoint, int(seed), frames)
-    _show("film", [painted], [_mixture(run.classes, n * (len(run.classes) - 1) / (frames - 1)) for n in range(frames)])
+    film_view.show("film", [painted], [_mixture(run.classes, n * (len(run.classes) - 1) / (frames - 1)) for n in range(frames)])
     st.caption("The label is what the generator was asked for. It was not confirmed by histology, and it is no diagnosis.")
-    _downloads(painted, f"{checkpoint.id}-classes-{seed}")
+    film_view.downloads(painted, f"{checkpoint.id}-classes-{seed}")
 
 
 def _seeds(found: dict[str, Run]) -> None:
-    run, checkpoint, class_name = _generator(found)
+    run, checkpoint, class_name = generators.pick(found)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first = st.number_input("First seed", 0, 10**9, 0, step=WALL, key="first", bind="query-params", width=180)
         st.button("Previous 60", icon=":material/chevron_left:", on_click=_page_seeds, args=(-WALL,), disabled=first == 0)
@@ -86,17 +85,7 @@ def _seeds(found: dict[str, Run]) -> None:
     painting.prepare([checkpoint])
     numbers = tuple(range(int(first), int(first) + WALL))
     painted = painting.seeds(run, checkpoint, numbers, class_name, variety)
-    _show("browse", [painted], [f"Seed {number}" for number in numbers], list(map(str, numbers)))
-
-
-def _generator(found: dict[str, Run], with_class: bool = True) -> tuple[Run, Checkpoint, str | None]:
-    """The run, its snapshot, and the class it shall paint (None where it does not take one)."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        run = generators.pick_run(found)
-        checkpoint = generators.pick_checkpoint(run)
-        if not (with_class and catalog.entry(run.spec).conditional):
-            return run, checkpoint, None
-        return run, checkpoint, address.pick(st.selectbox, "Class", list(run.classes), key="class", width=160)
+    film_view.show("browse", [painted], [f"Seed {number}" for number in numbers], list(map(str, numbers)))
 
 
 # --- several generators ------------------------------------------------------------------------------------------------------------------
@@ -124,7 +113,7 @@ def _same_z(found: dict[str, Run]) -> None:
         class_name = address.pick(st.selectbox, "Class, for those that take one", classes, key="class", width=300) if classes else None
     painting.prepare([checkpoint for _, checkpoint in chosen])
     painted = [painting.seeds(run, checkpoint, tuple(seeds), _class_of(run, class_name)) for run, checkpoint in chosen]
-    _show("film", painted, [f"seed {seed}" for seed in seeds], list(map(str, seeds)))
+    film_view.show("film", painted, [f"seed {seed}" for seed in seeds], list(map(str, seeds)))
     lengths = {run.config["z_dim"] for run, _ in chosen}
     if len(lengths) > 1:
         numbers = ", ".join(map(str, sorted(lengths)))
@@ -145,13 +134,6 @@ def _spread(checkpoints: list[Checkpoint], n: int) -> list[Checkpoint]:
 
 
 # --- pieces ------------------------------------------------------------------------------------------------------------------------------
-
-
-def _show(layout: str, painted: Sequence[painting.Painting], captions: Sequence[str], marks: Sequence[str] | None = None) -> None:
-    """Hand pictures to the filmstrip, one row per painting."""
-    view = "/".join(each.digest for each in painted)
-    film = Film(view, layout, tuple(each.row for each in painted), tuple(captions), tuple(marks or [""] * len(captions)))
-    filmstrip.show(film, "film")
 
 
 def _seed_list(text: str, at_least: int) -> list[int]:
@@ -184,17 +166,6 @@ def _mixture(classes: tuple[str, ...], position: float) -> str:
     if share in (0, 100):
         return classes[leg + share // 100]
     return f"{100 - share} % {classes[leg]}, {share} % {classes[leg + 1]}"
-
-
-def _downloads(painted: painting.Painting, name: str) -> None:
-    formats = {".webp": ("Animation (WebP)", "image/webp"), ".gif": ("Animation (GIF)", "image/gif"), ".png": ("Strip (PNG)", "image/png")}
-    with st.container(horizontal=True, vertical_alignment="center"):
-        for suffix, (label, mime) in formats.items():
-            st.download_button(
-                label, lambda suffix=suffix: painting.animation(painted, suffix), f"{name}{suffix}", mime,
-                key=f"download{suffix}", icon=":material/download:", on_click="ignore",
-            )  # fmt: skip
-        st.caption("Each file says inside which generator, seeds and settings it comes from, and that it is synthetic.")
 
 
 with chrome.guard():

@@ -27,6 +27,7 @@ class Film {
   receive(data) {
     if (this.data?.view === data.view) return;
     this.stop();
+    if (this.data?.start !== data.start) this.at = data.start;
     this.data = data;
     this.root.classList.toggle("browse", data.layout === "browse");
     this.length = data.captions.length;

@@ -48,6 +48,7 @@ class Film:
     rows: tuple[Row, ...]
     captions: tuple[str, ...]  # one per column, said of the picture on the stage
     marks: tuple[str, ...]  # one per column, short, printed under the small picture; may be empty
+    start: int = 0  # the column that is on the stage at first
 
 
 def show(film: Film, key: str) -> None:

@@ -51,6 +51,16 @@ def pick_checkpoint(run: Run) -> Checkpoint:
     return snapshots[chosen]
 
 
+def pick(found: dict[str, Run], with_class: bool = True) -> tuple[Run, Checkpoint, str | None]:
+    """A run, its snapshot, and the class it shall paint (None where it does not take one), side by side."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        run = pick_run(found)
+        checkpoint = pick_checkpoint(run)
+        if not (with_class and catalog.entry(run.spec).conditional):
+            return run, checkpoint, None
+        return run, checkpoint, address.pick(st.selectbox, "Class", list(run.classes), key="class", width=160)
+
+
 def none_yet() -> None:
     """What to say where there is no generator."""
     st.info(

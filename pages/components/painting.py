@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from gan_aug import files, images, sample
+from gan_aug import directions, files, images, sample
+from gan_aug.directions import Directions
 from gan_aug.records import Checkpoint, Run
 from gan_aug.render import ensure_onnx, exported
 from pages.components import generators
@@ -59,6 +60,22 @@ def class_walk(run: Run, checkpoint: Checkpoint, seed: int, frames: int) -> Pain
     painted = sample.class_walk(checkpoint.id, seed, frames)
     origin = sample.walk_provenance([checkpoint.id], [seed], frames)
     return _painting(run, painted, origin, lambda n: {**origin, "frame": n}, f"classes-{seed}")
+
+
+@_kept
+def found_directions(checkpoint: Checkpoint) -> Directions:
+    """SeFa's directions of a snapshot."""
+    return directions.find(checkpoint.id)
+
+
+@_kept
+def along(
+    run: Run, checkpoint: Checkpoint, seed: int, name: str, vector: tuple[float, ...], reach: float, frames: int, class_name: str | None
+) -> Painting:
+    """From one side of a seed to the other, in a direction."""
+    way = (np.array(vector, np.float32), seed, reach, frames, class_name)
+    origin = directions.provenance(checkpoint.id, name, *way)
+    return _painting(run, directions.frames(checkpoint.id, *way), origin, lambda n: {**origin, "frame": n}, f"seed{seed}-{name}")
 
 
 @_kept
