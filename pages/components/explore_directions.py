@@ -40,7 +40,8 @@ def mode(found: dict[str, Run]) -> None:
     else:
         vector, name = tuple(float(value) for value in sefa.vectors[int(choice) - 1]), f"direction-{choice}"
     painted = painting.along(run, checkpoint, int(seed), name, vector, float(reach), int(frames), class_name)
-    film_view.show("film", [painted], [_position(int(seed), offset) for offset in np.linspace(-reach, reach, int(frames))], start=frames // 2)
+    captions = [_position(int(seed), offset) for offset in np.linspace(-reach, reach, int(frames))]
+    film_view.show("film", [painted], captions, start=int(frames) // 2)
     if choice not in saved:
         _name_it(run, vector, choice, saved)
     film_view.downloads(painted, f"{checkpoint.id}-seed{seed}-{name}")
