@@ -1,11 +1,10 @@
 """Splits: every image is train, val or test, whole groups at a time, once and for all.
 
-A group is a connected component of images that share a patient, a lesion, identical bytes or pixels, or are verified near-duplicates.
-Groups go to the parts in an order drawn from hashes of the seed and the group's name, so the same seed gives the same split on every
-machine.
+A group holds images of one patient or lesion, and duplicates; see :mod:`gan_aug.data.groups`. Groups go to the parts in an order drawn from
+hashes of the seed and the group's name, so the same seed gives the same split on every machine.
 
     workspace/datasets/NAME/
-        near_duplicates.json    verified pairs, found once
+        near_duplicates.json    verified pairs, found once; see groups.py
         splits/ID.parquet       image_id, pixel_sha256, part, group of every image
         splits/ID.json          the rest of the record; written last, so a split that has it is whole
 """
@@ -18,14 +17,12 @@ from pathlib import Path
 import pandas as pd
 
 from gan_aug import files
-from gan_aug.data import duplicates
 from gan_aug.data.dataset import ImageSet, open_dataset
+from gan_aug.data.groups import equal_links, group_names, groups_of, large_groups, near_duplicates
 from gan_aug.errors import CorruptFile, InvalidValue, NotFound, UserError
 from gan_aug.records import PARTS, Split, from_dict, to_dict
 
 UNUSED = "unused"  # the part of train groups that a fraction below 1 leaves out
-_LARGE_SHARE = 0.01  # a near-duplicate group above this share of the images is refused ...
-_LARGE_MIN = 8  # ... unless it is this small
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,9 +79,7 @@ def make_split(name: str, seed: int = 0, val: float = 0.15, test: float = 0.15, 
     for known in list_splits(name):
         if (known.seed, known.val, known.test, known.fraction, known.rule) == (seed, val, test, fraction, ""):
             return known
-    pairs = _near_duplicates(images)
-    _refuse_large(images, pairs)
-    groups = _groups(images.table, pairs)
+    groups = groups_of(images)
     labels = images.table["label"].tolist()
     parts = _assign(groups, labels, seed, {"train": 1 - val - test, "val": val, "test": test})
     if fraction < 1:
@@ -120,7 +115,7 @@ def make_folds(name: str, folds: int, seed: int = 0, val: float = 0.15) -> list[
         raise InvalidValue(f"{folds} folds cannot be made.", "Use from 2 to 20.")
     _check_shares(seed, val, 1 / folds, 1.0)
     images = open_dataset(name)
-    groups, labels = _groups_of(images), images.table["label"].tolist()
+    groups, labels = groups_of(images), images.table["label"].tolist()
     places = [f"fold {number} of {folds}" for number in range(1, folds + 1)]
     place_of = _assign(groups, labels, seed, dict.fromkeys(places, 1 / folds))
     return [
@@ -147,18 +142,12 @@ def hold_out_source(name: str, source: str, seed: int = 0, val: float = 0.15) ->
             f"Source {source!r} of dataset {name!r} cannot be held out.",
             f"It has: {', '.join(map(repr, known))}; there must be another one to train on.",
         )
-    groups = _groups_of(images)
+    groups = groups_of(images)
     touched = {group for group, mine in zip(groups, sources, strict=True) if mine == source}
     fixed = ["test" if mine == source else UNUSED if group in touched else None for group, mine in zip(groups, sources, strict=True)]
     share = fixed.count("test") / len(fixed)
     _check_shares(seed, val, share, 1.0)
     return _make_ruled(images, groups, fixed, seed, val, share, f"source {source}")
-
-
-def _groups_of(images: ImageSet) -> list[str]:
-    pairs = _near_duplicates(images)
-    _refuse_large(images, pairs)
-    return _groups(images.table, pairs)
 
 
 def _make_ruled(images: ImageSet, groups: list[str], fixed: list[str | None], seed: int, val: float, test: float, rule: str) -> Split:
@@ -187,72 +176,6 @@ def _check_shares(seed: int, val: float, test: float, fraction: float) -> None:
         raise InvalidValue(f"val {val:g} and test {test:g} cannot be shares.", "Use numbers of 0 or above that add up to less than 1.")
     if not 0 < fraction <= 1:
         raise InvalidValue(f"Fraction {fraction:g} is out of range.", "Use a number above 0 and at most 1.")
-
-
-def _near_duplicates(images: ImageSet) -> list[tuple[int, int, float]]:
-    """Verified near-duplicate pairs (row, row, similarity); found once and kept beside the images."""
-    path = images.folder / "near_duplicates.json"
-    method = [duplicates.VERSION, duplicates.THRESHOLD, duplicates.MAX_DISTANCE]
-    if path.exists():
-        stored = files.read_json(path)
-        if stored["method"] == method:
-            return [(i, j, value) for i, j, value in stored["pairs"]]
-    pairs = duplicates.find_near_duplicates(images.images, images.table["phash"].tolist())
-    files.write_json(path, {"method": method, "pairs": pairs})
-    return pairs
-
-
-def _components(count: int, links: Iterable[tuple[int, int]]) -> list[int]:
-    """The smallest row of each row's connected component (union-find)."""
-    parent = list(range(count))
-
-    def root(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = parent[row]
-        return row
-
-    for i, j in links:
-        a, b = root(i), root(j)
-        parent[max(a, b)] = min(a, b)
-    return [root(row) for row in range(count)]
-
-
-def _equal_links(values: Iterable[str]) -> Iterable[tuple[int, int]]:
-    """Links between rows with the same known value."""
-    first: dict[str, int] = {}
-    for row, value in enumerate(values):
-        if value:
-            yield first.setdefault(value, row), row
-
-
-def _groups(table: pd.DataFrame, pairs: list[tuple[int, int, float]]) -> list[str]:
-    """Group name of every image: the first image id, in the order of the alphabet, of its connected component."""
-    links = [(i, j) for i, j, _ in pairs]
-    for column in ("patient_id", "lesion_id", "byte_sha256", "pixel_sha256"):
-        links += _equal_links(table[column])
-    roots = _components(len(table), links)
-    names: dict[int, str] = {}
-    for root, image_id in zip(roots, table["image_id"], strict=True):
-        names[root] = min(names.get(root, image_id), image_id)
-    return [names[root] for root in roots]
-
-
-def _large_groups(images: ImageSet, pairs: list[tuple[int, int, float]]) -> list[list[str]]:
-    """Components of near-duplicate links alone that hold more than 1 % of the images, as image ids."""
-    members: dict[int, list[str]] = defaultdict(list)
-    for root, image_id in zip(_components(images.record.n_images, ((i, j) for i, j, _ in pairs)), images.table["image_id"], strict=True):
-        members[root].append(image_id)
-    limit = max(_LARGE_MIN, _LARGE_SHARE * images.record.n_images)
-    return sorted((group for group in members.values() if len(group) > limit), key=len, reverse=True)
-
-
-def _refuse_large(images: ImageSet, pairs: list[tuple[int, int, float]]) -> None:
-    for group in _large_groups(images, pairs):
-        raise UserError(
-            f"{len(group)} images of dataset {images.record.name!r} look like one picture: {', '.join(group[:5])} ...",
-            "Such a group is usually a logo, a blank or a copied file. Look at them, take them out of the folder, and import it again.",
-        )
 
 
 def _assign(groups: list[str], labels: list[str], seed: int, shares: dict[str, float]) -> list[str]:
@@ -384,8 +307,8 @@ def check(name: str) -> LeakReport:
     """Find duplicates in a dataset, and look for splits that separate what belongs together."""
     images = open_dataset(name)
     table = images.table
-    near = _near_duplicates(images)
-    groups = _groups(table, near)
+    near = near_duplicates(images)
+    groups = group_names(table, near)
     splits = list_splits(name)
     violations = []
     for split in splits:
@@ -404,7 +327,7 @@ def check(name: str) -> LeakReport:
         n_with_patient=int((table["patient_id"] != "").sum()),
         n_with_lesion=int((table["lesion_id"] != "").sum()),
         pairs=tuple(_duplicate_pairs(table, near)),
-        large_groups=tuple(map(tuple, _large_groups(images, near))),
+        large_groups=tuple(map(tuple, large_groups(images, near))),
         sizes={split.id: _sizes(split, table["label"]) for split in splits},
         violations=tuple(violations),
     )
@@ -414,7 +337,7 @@ def _duplicate_pairs(table: pd.DataFrame, near: list[tuple[int, int, float]]) ->
     """Identical and near-identical pairs; of several equal images each is paired with the first."""
     kinds: dict[tuple[int, int], tuple[str, float]] = {(i, j): ("near-duplicate", value) for i, j, value in near}
     for column, kind in (("pixel_sha256", "identical pixels"), ("byte_sha256", "identical bytes")):
-        kinds.update({(i, j): (kind, 1.0) for i, j in _equal_links(table[column]) if i != j})
+        kinds.update({(i, j): (kind, 1.0) for i, j in equal_links(table[column]) if i != j})
     columns = {column: table[column].tolist() for column in ("image_id", "label", "patient_id", "lesion_id")}
 
     def same(column: str, i: int, j: int) -> bool:
