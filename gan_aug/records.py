@@ -1,22 +1,42 @@
 """The nouns: what the parts of gan_aug hand to each other. Frozen dataclasses, standard library only.
 
-Every record can be written as JSON with :func:`to_dict` and read back with :func:`from_dict`, which names a key that does not belong.
+Every record can be written as JSON with :func:`to_dict` and read back with :func:`from_dict`, which names a key that does not belong; see
+:mod:`gan_aug.fields`.
 """
 
 import dataclasses
-import math
-import types
-import typing
 from collections.abc import Callable
 from typing import Any, Literal
 
-from gan_aug.errors import InvalidValue, UnknownKey
+from gan_aug.errors import InvalidValue
+from gan_aug.fields import check_types, from_dict, parse_settings, require, to_dict
+
+__all__ = [
+    "NOTICE",
+    "PARTS",
+    "Checkpoint",
+    "ClassifierConfig",
+    "Dataset",
+    "GanConfig",
+    "GanSpec",
+    "ImportReport",
+    "Job",
+    "Prediction",
+    "Review",
+    "Run",
+    "Scheme",
+    "SeenImage",
+    "Split",
+    "Study",
+    "SyntheticImage",
+    "from_dict",
+    "parse_settings",
+    "to_dict",
+]
 
 NOTICE = "Research tool. Synthetic images. Not for diagnosis, treatment or patient communication."
 
 PARTS = ("train", "val", "test")
-
-T = typing.TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,23 +141,23 @@ class GanConfig:
     channels_last: bool = True  # memory layout
 
     def __post_init__(self) -> None:
-        _check_types(self)
-        _require(self.resolution in (64, 128, 256), "resolution", self.resolution, "64, 128 or 256")
+        check_types(self)
+        require(self.resolution in (64, 128, 256), "resolution", self.resolution, "64, 128 or 256")
         for name in ("z_dim", "width", "d_steps", "r1_every"):
-            _require(1 <= getattr(self, name) <= 4096, name, getattr(self, name), "a whole number from 1 to 4096")
+            require(1 <= getattr(self, name) <= 4096, name, getattr(self, name), "a whole number from 1 to 4096")
         # One image has no batch statistics, and BatchNorm would return its bias.
-        _require(2 <= self.batch_size <= 4096, "batch_size", self.batch_size, "a whole number from 2 to 4096")
+        require(2 <= self.batch_size <= 4096, "batch_size", self.batch_size, "a whole number from 2 to 4096")
         for name in ("g_lr", "d_lr"):
-            _require(0 < getattr(self, name) <= 1, name, getattr(self, name), "above 0 and at most 1")
+            require(0 < getattr(self, name) <= 1, name, getattr(self, name), "above 0 and at most 1")
         for name in ("beta1", "beta2"):
-            _require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and below 1")
-        _require(0.5 < self.real_label <= 1, "real_label", self.real_label, "above 0.5 and at most 1")
+            require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and below 1")
+        require(0.5 < self.real_label <= 1, "real_label", self.real_label, "above 0.5 and at most 1")
         for name in ("gp_weight", "r1_gamma", "r2_gamma", "aux_d", "aux_g", "aux_fake", "ema_kimg", "ema_rampup"):
-            _require(0 <= getattr(self, name) <= 1e6, name, getattr(self, name), "a finite number, 0 or above")
+            require(0 <= getattr(self, name) <= 1e6, name, getattr(self, name), "a finite number, 0 or above")
         for name in ("total_kimg", "tick_kimg", "snapshot_kimg"):
-            _require(0 < getattr(self, name) <= 1e6, name, getattr(self, name), "above 0 and at most 1,000,000")
+            require(0 < getattr(self, name) <= 1e6, name, getattr(self, name), "above 0 and at most 1,000,000")
         for policy in self.augment:
-            _require(policy in ("translation", "cutout", "color"), "augment", policy, "translation, cutout or color")
+            require(policy in ("translation", "cutout", "color"), "augment", policy, "translation, cutout or color")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,17 +239,17 @@ class ClassifierConfig:
     channels_last: bool = True
 
     def __post_init__(self) -> None:
-        _check_types(self)
-        _require(32 <= self.resolution <= 1024, "resolution", self.resolution, "from 32 to 1024")
-        _require(2 <= self.batch_size <= 4096, "batch_size", self.batch_size, "a whole number from 2 to 4096")
-        _require(1 <= self.steps <= 10_000_000, "steps", self.steps, "a whole number from 1 to 10,000,000")
-        _require(self.evaluate_every >= 1, "evaluate_every", self.evaluate_every, "a whole number, 1 or above")
-        _require(0 < self.lr <= 1, "lr", self.lr, "above 0 and at most 1")
-        _require(0 <= self.weight_decay <= 1, "weight_decay", self.weight_decay, "from 0 to 1")
-        _require(0 <= self.warmup < 1, "warmup", self.warmup, "at least 0 and below 1")
-        _require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
+        check_types(self)
+        require(32 <= self.resolution <= 1024, "resolution", self.resolution, "from 32 to 1024")
+        require(2 <= self.batch_size <= 4096, "batch_size", self.batch_size, "a whole number from 2 to 4096")
+        require(1 <= self.steps <= 10_000_000, "steps", self.steps, "a whole number from 1 to 10,000,000")
+        require(self.evaluate_every >= 1, "evaluate_every", self.evaluate_every, "a whole number, 1 or above")
+        require(0 < self.lr <= 1, "lr", self.lr, "above 0 and at most 1")
+        require(0 <= self.weight_decay <= 1, "weight_decay", self.weight_decay, "from 0 to 1")
+        require(0 <= self.warmup < 1, "warmup", self.warmup, "at least 0 and below 1")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
         for name in ("frozen_blocks", "patience"):
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "a whole number, 0 or above")
+            require(getattr(self, name) >= 0, name, getattr(self, name), "a whole number, 0 or above")
         if self.frozen_blocks and self.weights is None:
             raise InvalidValue(
                 f"frozen_blocks is {self.frozen_blocks}, but the network starts from random weights.",
@@ -331,106 +351,3 @@ class Job:
     cancel_wish: bool
     attempts: int
     result: dict[str, Any] | None  # what the work returned, such as {"run_id": ...}
-
-
-def to_dict(record: Any) -> dict[str, Any]:
-    """A record as plain JSON values."""
-
-    def plain(value: Any) -> Any:
-        if dataclasses.is_dataclass(value):
-            return to_dict(value)
-        if isinstance(value, (tuple, list)):
-            return [plain(item) for item in value]
-        return value
-
-    return {field.name: plain(getattr(record, field.name)) for field in dataclasses.fields(record)}
-
-
-def from_dict(kind: type[T], values: dict[str, Any]) -> T:
-    """Build a record of class ``kind`` from :func:`to_dict`'s output or from typed settings.
-
-    Raises
-    ------
-    UnknownKey
-        If a key is not a field of the record; the message lists those that are.
-    """
-    hints = typing.get_type_hints(kind)
-    unknown = sorted(set(values) - set(hints))
-    if unknown:
-        raise UnknownKey(f"{kind.__name__} has no {', '.join(map(repr, unknown))}.", f"It has: {', '.join(hints)}.")
-    return kind(**{name: _revive(hints[name], value) for name, value in values.items()})
-
-
-def parse_settings(kind: type, settings: list[str]) -> dict[str, Any]:
-    """Read ``key=value`` texts as fields of the record class ``kind``, each in its field's type.
-
-    Raises
-    ------
-    UnknownKey, InvalidValue
-        If a text is not ``key=value``, the key does not exist, or the value is not of the field's type.
-    """
-    hints = typing.get_type_hints(kind)
-    values: dict[str, Any] = {}
-    for text in settings:
-        key, separator, value = text.partition("=")
-        if not separator:
-            raise InvalidValue(f"{text!r} is not a setting.", "Write key=value, for example batch_size=32.")
-        if key not in hints:
-            raise UnknownKey(f"{kind.__name__} has no {key!r}.", f"It has: {', '.join(hints)}.")
-        values[key] = _read(hints[key], key, value)
-    return values
-
-
-def _read(hint: Any, key: str, text: str) -> Any:
-    """The value of type ``hint`` that ``text`` spells."""
-    if typing.get_origin(hint) is tuple:
-        return tuple(piece for piece in text.split(",") if piece and piece != "none")
-    if typing.get_origin(hint) is types.UnionType:
-        return None if text == "none" else _read(typing.get_args(hint)[0], key, text)
-    if hint is bool and text in ("true", "false"):
-        return text == "true"
-    if hint in (int, float):
-        try:
-            return hint(text)
-        except ValueError:
-            pass
-    elif hint is not bool:
-        return text
-    meaning = {bool: "true or false", int: "a whole number", float: "a number"}[hint]
-    raise InvalidValue(f"{key} cannot be {text!r}.", f"Give {meaning}.")
-
-
-def _revive(hint: Any, value: Any) -> Any:
-    """Undo what JSON does to a value: lists become tuples, dicts become the records they were, whole numbers become floats."""
-    if typing.get_origin(hint) is types.UnionType and value is not None:
-        records = [kind for kind in typing.get_args(hint) if dataclasses.is_dataclass(kind)]
-        return _revive(records[0], value) if len(records) == 1 else value
-    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
-        return from_dict(hint, value)
-    if typing.get_origin(hint) is tuple and isinstance(value, list):
-        return tuple(_revive(typing.get_args(hint)[0], item) for item in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    return value
-
-
-def _check_types(record: Any) -> None:
-    for name, hint in typing.get_type_hints(type(record)).items():
-        value = getattr(record, name)
-        origin = typing.get_origin(hint)
-        if origin is Literal:
-            _require(value in typing.get_args(hint), name, value, " or ".join(typing.get_args(hint)))
-        elif origin is tuple:
-            _require(isinstance(value, tuple), name, value, "a list")
-        elif hint is float:
-            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-            _require(number, name, value, "a finite number")
-        elif hint is int:
-            _require(isinstance(value, int) and not isinstance(value, bool), name, value, "a whole number")
-        else:
-            _require(isinstance(value, hint), name, value, f"of type {hint}")
-
-
-def _require(good: bool, name: str, value: Any, allowed: str) -> None:
-    if not good:
-        raise InvalidValue(f"{name} cannot be {value!r}.", f"It must be {allowed}.")

@@ -15,7 +15,7 @@ from gan_aug import catalog
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = (
-    {"records", "errors", "files", "workspace", "latent", "images", "randomness"},
+    {"records", "fields", "errors", "files", "workspace", "latent", "images", "randomness"},
     {"runs", "checkpoint", "store", "migrations", "data", "catalog", "device", "backbones"},
     {"gans", "classifier", "schemes", "metrics", "stats", "render", "reviews", "training"},
     {

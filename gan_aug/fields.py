@@ -1,0 +1,116 @@
+"""Fields of records: read from JSON and from ``key=value`` texts, written as JSON, and checked. Standard library only."""
+
+import dataclasses
+import math
+import types
+import typing
+from typing import Any, Literal
+
+from gan_aug.errors import InvalidValue, UnknownKey
+
+T = typing.TypeVar("T")
+
+
+def to_dict(record: Any) -> dict[str, Any]:
+    """A record as plain JSON values."""
+
+    def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value):
+            return to_dict(value)
+        if isinstance(value, (tuple, list)):
+            return [plain(item) for item in value]
+        return value
+
+    return {field.name: plain(getattr(record, field.name)) for field in dataclasses.fields(record)}
+
+
+def from_dict(kind: type[T], values: dict[str, Any]) -> T:
+    """Build a record of class ``kind`` from :func:`to_dict`'s output or from typed settings.
+
+    Raises
+    ------
+    UnknownKey
+        If a key is not a field of the record; the message lists those that are.
+    """
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise UnknownKey(f"{kind.__name__} has no {', '.join(map(repr, unknown))}.", f"It has: {', '.join(hints)}.")
+    return kind(**{name: _revive(hints[name], value) for name, value in values.items()})
+
+
+def parse_settings(kind: type, settings: list[str]) -> dict[str, Any]:
+    """Read ``key=value`` texts as fields of the record class ``kind``, each in its field's type.
+
+    Raises
+    ------
+    UnknownKey, InvalidValue
+        If a text is not ``key=value``, the key does not exist, or the value is not of the field's type.
+    """
+    hints = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for text in settings:
+        key, separator, value = text.partition("=")
+        if not separator:
+            raise InvalidValue(f"{text!r} is not a setting.", "Write key=value, for example batch_size=32.")
+        if key not in hints:
+            raise UnknownKey(f"{kind.__name__} has no {key!r}.", f"It has: {', '.join(hints)}.")
+        values[key] = _read(hints[key], key, value)
+    return values
+
+
+def _read(hint: Any, key: str, text: str) -> Any:
+    """The value of type ``hint`` that ``text`` spells."""
+    if typing.get_origin(hint) is tuple:
+        return tuple(piece for piece in text.split(",") if piece and piece != "none")
+    if typing.get_origin(hint) is types.UnionType:
+        return None if text == "none" else _read(typing.get_args(hint)[0], key, text)
+    if hint is bool and text in ("true", "false"):
+        return text == "true"
+    if hint in (int, float):
+        try:
+            return hint(text)
+        except ValueError:
+            pass
+    elif hint is not bool:
+        return text
+    meaning = {bool: "true or false", int: "a whole number", float: "a number"}[hint]
+    raise InvalidValue(f"{key} cannot be {text!r}.", f"Give {meaning}.")
+
+
+def _revive(hint: Any, value: Any) -> Any:
+    """Undo what JSON does to a value: lists become tuples, dicts become the records they were, whole numbers become floats."""
+    if typing.get_origin(hint) is types.UnionType and value is not None:
+        records = [kind for kind in typing.get_args(hint) if dataclasses.is_dataclass(kind)]
+        return _revive(records[0], value) if len(records) == 1 else value
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return from_dict(hint, value)
+    if typing.get_origin(hint) is tuple and isinstance(value, list):
+        return tuple(_revive(typing.get_args(hint)[0], item) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+def check_types(record: Any) -> None:
+    """Raise an :class:`InvalidValue` unless every field holds a value of its declared type."""
+    for name, hint in typing.get_type_hints(type(record)).items():
+        value = getattr(record, name)
+        origin = typing.get_origin(hint)
+        if origin is Literal:
+            require(value in typing.get_args(hint), name, value, " or ".join(typing.get_args(hint)))
+        elif origin is tuple:
+            require(isinstance(value, tuple), name, value, "a list")
+        elif hint is float:
+            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            require(number, name, value, "a finite number")
+        elif hint is int:
+            require(isinstance(value, int) and not isinstance(value, bool), name, value, "a whole number")
+        else:
+            require(isinstance(value, hint), name, value, f"of type {hint}")
+
+
+def require(good: bool, name: str, value: Any, allowed: str) -> None:
+    """Raise an :class:`InvalidValue` about the field ``name`` unless its value is good; ``allowed`` says what would be."""
+    if not good:
+        raise InvalidValue(f"{name} cannot be {value!r}.", f"It must be {allowed}.")
