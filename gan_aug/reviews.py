@@ -8,14 +8,44 @@ from pathlib import Path
 
 import pandas as pd
 
-from gan_aug import files, store
+from gan_aug import files, randomness, store
 from gan_aug.data.dataset import csv_text
 from gan_aug.errors import CorruptFile, InvalidValue
+from gan_aug.store import ReviewBatch, ReviewCase
 
 COLUMNS = (
     "batch", "image", "origin", "checkpoint", "seed", "class", "truncation", "dataset", "real_image", "repeat_of", "file", "sha256",
     "reviewer", "decision", "reason", "confidence", "seconds", "created",
 )  # fmt: skip
+
+
+_BETWEEN = 0.2  # share of a blind batch's pictures that a reader sees, at the least, between the two looks at a repeated one
+
+
+def reading_order(batch: ReviewBatch, reviewer: str) -> list[ReviewCase]:
+    """The pictures of a batch in the order in which ``reviewer`` sees them: the same each time, and in a blind batch for each another.
+
+    In a blind batch the pictures that come twice lie in the first two fifths and their repeats in the last two, so that at least a fifth
+    of all lies between.
+    """
+    cases = store.cases(batch.name)
+    if batch.mode != "blind":
+        return cases
+    seed = randomness.key(batch.settings.get("seed", 0), batch.name, "reader", reviewer)
+
+    def mixed(some: list[ReviewCase], purpose: int) -> list[ReviewCase]:
+        return [some[place] for place in randomness.order(seed, purpose, len(some))]
+
+    cases.sort(key=lambda case: case.image)  # the stored order is no part of it
+    repeats = [case for case in cases if case.repeat_of]
+    again = {case.repeat_of for case in repeats}
+    twice = [case for case in cases if case.image in again]
+    once = mixed([case for case in cases if case.image not in again and not case.repeat_of], 1)
+    n = len(twice) + len(once)
+    between = round(_BETWEEN * n)
+    early = max(0, (n - between) // 2 - len(twice))
+    first, middle, last = once[:early], once[early : early + between], once[early + between :]
+    return mixed(twice + first, 2) + middle + mixed(last + repeats, 3)
 
 
 def decisions(name: str) -> pd.DataFrame:

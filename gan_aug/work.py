@@ -4,10 +4,7 @@ What is heavy is imported where it is used, so that a job loads only what its ki
 the parameters that they become.
 """
 
-import dataclasses
 import datetime
-import hashlib
-import random
 import shutil
 import time
 from collections.abc import Callable
@@ -15,13 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from gan_aug import files, store, workspace
-from gan_aug.errors import InvalidValue, NotFound
+from gan_aug.errors import InvalidValue
 from gan_aug.jobs import Progress, Stopped, kinds
-from gan_aug.records import SyntheticImage, from_dict, to_dict
-
-_BLOCK = 64  # images between two reports
-_REPEATED = 0.1  # share of a blind batch that is shown twice
-_PAINTED = (0.35, 0.65)  # the share of painted images in a blind batch is drawn from this range, so that counting tells a reader nothing
+from gan_aug.records import from_dict, to_dict
 
 
 def _counter(progress: Progress) -> Callable[[int, int, str], None]:
@@ -178,6 +171,8 @@ def _study(arguments: kinds.RunStudy, progress: Progress) -> dict[str, Any]:
 
 def _review_batch(arguments: kinds.MakeReviewBatch, progress: Progress) -> dict[str, Any]:
     """Write the pictures of a batch below ``reviews`` in the workspace, then the batch itself into the database."""
+    from gan_aug import batches
+
     folder = workspace.home() / "reviews" / arguments.name
     if any(batch.name == arguments.name for batch in store.batches()):
         if progress.kept.get("stored"):
@@ -187,85 +182,13 @@ def _review_batch(arguments: kinds.MakeReviewBatch, progress: Progress) -> dict[
         raise InvalidValue(f"There already is a folder {folder}, of no batch.", "Choose another name, or remove the folder.")
     progress.keep(folder=str(folder))
     shutil.rmtree(folder, ignore_errors=True)  # of an earlier attempt, which was killed before it stored the batch
-    draw = random.Random(f"{arguments.name} {arguments.reference} {arguments.first_seed}")
+    options = to_dict(arguments)
+    del options["by"]
     with files.new_folder(folder) as temporary:
-        real = _choose_real(arguments, draw) if arguments.mode == "blind" else []
-        cases = _paint_cases(arguments, temporary, progress)
-        if arguments.mode == "blind":
-            cases = _mix(cases, [_write_case(arguments.name, temporary, content, real=origin) for content, origin in real], draw, temporary)
+        cases, settings = batches.make(folder=temporary, **options, on_progress=_counter(progress))
     progress.keep(stored=True)
-    store.create_batch(arguments.name, arguments.mode, cases, arguments.by)
+    store.create_batch(arguments.name, arguments.mode, cases, arguments.by, settings)
     return {"batch": arguments.name, "cases": len(cases)}
-
-
-def _paint_cases(arguments: kinds.MakeReviewBatch, folder: Path, progress: Progress) -> list[store.ReviewCase]:
-    from gan_aug import images, runs, sample
-
-    run, checkpoint = runs.resolve(arguments.reference)
-    cases = []
-    seeds = list(range(arguments.first_seed, arguments.first_seed + arguments.n))
-    for start in range(0, len(seeds), _BLOCK):
-        _counter(progress)(start, len(seeds), f"Painting with {checkpoint.id}.")
-        painted, names = sample.sample(checkpoint.id, seeds[start : start + _BLOCK], arguments.class_name, arguments.truncation)
-        for pixels, name in zip(painted, names, strict=True):
-            # In a blind batch the file must not tell what the picture is; the database keeps it.
-            blind = arguments.mode == "blind"
-            origin = None if blind else sample.provenance(run, checkpoint, name.seed, name.class_name, name.truncation)
-            cases.append(_write_case(arguments.name, folder, images.png_bytes(pixels, origin), synthetic=name))
-    return cases
-
-
-def _write_case(
-    batch: str, folder: Path, content: bytes, synthetic: SyntheticImage | None = None, real: dict[str, str] | None = None
-) -> store.ReviewCase:
-    """Write one picture under an opaque name."""
-    image = hashlib.sha256(f"{batch} {synthetic} {real}".encode()).hexdigest()[:16]
-    (folder / f"{image}.png").write_bytes(content)
-    return store.ReviewCase(image, f"reviews/{batch}/{image}.png", files.sha256_bytes(content), synthetic, real)
-
-
-def _choose_real(arguments: kinds.MakeReviewBatch, draw: random.Random) -> list[tuple[bytes, dict[str, str]]]:
-    """Real images for a blind batch, as PNG bytes and origin, of the class that is painted.
-
-    They come from the train part, which the generator has seen anyway: showing them costs no study its held-out images.
-    """
-    from gan_aug import images, runs
-    from gan_aug.data.dataset import open_dataset
-    from gan_aug.data.split import load_split
-
-    run, _ = runs.resolve(arguments.reference)
-    image_set = open_dataset(arguments.data)
-    class_name = arguments.class_name or run.class_name
-    split = load_split(arguments.data, run.split_id if arguments.data == run.dataset else None)
-    table = image_set.table
-    rows = [row for row in split.rows("train") if class_name in (None, table["label"][row])]
-    share = draw.uniform(*_PAINTED)
-    wanted = round(arguments.n * (1 - share) / share)
-    if len(rows) < wanted:
-        raise NotFound(
-            f"{arguments.data} has {len(rows)} training images of class {class_name or 'any'}, and {wanted} are needed.",
-            f"Ask for at most {round(len(rows) * _PAINTED[0] / (1 - _PAINTED[0]))} painted images.",
-        )
-    pictures = image_set.at(run.config["resolution"])
-    return [
-        (images.png_bytes(pictures[row], None), {"dataset": arguments.data, "image_id": str(table["image_id"][row])})
-        for row in draw.sample(rows, wanted)
-    ]
-
-
-def _mix(painted: list[store.ReviewCase], real: list[store.ReviewCase], draw: random.Random, folder: Path) -> list[store.ReviewCase]:
-    """Painted and real pictures in random order, and some of them again in the second half, so that some time lies between two looks."""
-    cases = painted + real
-    draw.shuffle(cases)
-    again = []
-    for case in draw.sample(cases, round(len(cases) * _REPEATED)):
-        image = hashlib.sha256(f"again {case.image}".encode()).hexdigest()[:16]
-        shutil.copyfile(folder / f"{case.image}.png", folder / f"{image}.png")
-        file = str(Path(case.file).with_name(f"{image}.png"))
-        again.append(dataclasses.replace(case, image=image, file=file, repeat_of=case.image))
-    late = cases[len(cases) // 2 :] + again
-    draw.shuffle(late)
-    return cases[: len(cases) // 2] + late
 
 
 # --- upkeep ------------------------------------------------------------------------------------------------------------------------------

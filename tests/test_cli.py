@@ -207,7 +207,7 @@ MISTAKES = [
     (["study", "report", "no-such-study"], 1, "no-such-study"),
     (["review", "create", "b", "--from", "no-such-run"], 1, "no-such-run"),
     (["review", "create", "b", "--from", "tiny", "--n", "0"], 1, "0"),
-    (["review", "create", "b", "--from", "tiny", "--mode", "blind"], 1, "blind"),
+    (["review", "create", "b", "--from", "tiny", "--blind"], 1, "blind"),
     (["review", "export", "no-such-batch", "--out", "x"], 1, "no-such-batch"),
     (["jobs", "log", "no-such-job"], 1, "no-such-job"),
     (["jobs", "cancel", "no-such-job"], 1, "no-such-job"),

@@ -28,6 +28,7 @@ FLOORS = (
         "directions",
         "project",
         "resemblance",
+        "batches",
         "study",
         "report",
         "export",

@@ -224,6 +224,28 @@ def test_an_older_database_is_backed_up_and_brought_up_to_date(workspace: Path, 
     assert "mood" not in columns_of_notes(copy)
 
 
+def test_reviews_of_the_first_version_are_kept(workspace: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    engine_of_then = sa.create_engine(f"sqlite:///{workspace / 'gan_aug.db'}")
+    with engine_of_then.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(migrations.FOLDER))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql("INSERT INTO review_batches VALUES ('old', 'curate', '2026-01-01', 'ann', NULL)")
+        origin = '{"checkpoint": "run@10", "seed": 5, "class_name": null, "truncation": 1.0}'
+        row = ("old", "a", 0, "reviews/old/a.png", "0" * 64, origin, None, None)
+        connection.exec_driver_sql("INSERT INTO review_cases VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        connection.exec_driver_sql("INSERT INTO reviews VALUES (1, 'x', 'old', 'ann', 'a', 'accept', NULL, NULL, 1.5, '2026-01-01')")
+    engine_of_then.dispose()
+    assert store.batch("old").settings == {}
+    (case,) = store.cases("old")
+    assert (case.synthetic.seed, case.facts) == (5, None)
+    assert [review.decision for review in store.reviews_of("old")] == ["accept"]
+
+
 def test_a_migration_that_fails_changes_nothing(workspace: Path, next_version: Path) -> None:
     next_version.write_text(next_version.read_text() + "    op.execute('INSERT INTO no_such_table VALUES (1)')\n")
     before = (workspace / "gan_aug.db").read_bytes()

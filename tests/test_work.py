@@ -1,6 +1,7 @@
 """What each kind of job does, from submission to result, in this process and with tiny sizes."""
 
 import csv
+import itertools
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -9,12 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from gan_aug import files, images, jobs, runs, store, study, work, workspace
+from gan_aug import files, images, jobs, reviews, runs, store, study, work, workspace
+from gan_aug.batches import facts
+from gan_aug.checkpoint import load_snapshot
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import list_splits, load_split
+from gan_aug.metrics.extractors import open_extractor
 from gan_aug.records import ClassifierConfig, Job
+from gan_aug.train_gan.state import build_training
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -155,16 +161,20 @@ def test_a_batch_whose_painting_is_stopped_can_be_painted_anew(home: Path, run_i
     assert store.batch("anew").n_cases == 3
 
 
-def test_a_blind_batch_tells_nothing(home: Path, run_id: str) -> None:
-    done("review_batch", name="blind", reference=run_id, n=20, mode="blind", data="phantom")
-    cases = store.cases("blind")
-    originals = [case for case in cases if case.repeat_of is None]
+@pytest.fixture(scope="module")
+def blind(home: Path, run_id: str) -> list[store.ReviewCase]:
+    """A blind batch of 40 pictures and 4 repeats."""
+    assert done("review_batch", name="blind", reference=run_id, n=40, mode="blind", data="phantom", margin=0.15)["cases"] == 44
+    return store.cases("blind")
+
+
+def test_a_blind_batch_mixes_painted_and_real_pictures_of_the_train_part(run_id: str, blind: list[store.ReviewCase]) -> None:
+    originals = [case for case in blind if case.repeat_of is None]
     painted = [case for case in originals if case.synthetic]
     real = [case for case in originals if case.real]
-    assert (len(painted), len(originals)) == (20, len(painted) + len(real))
-    assert 10 <= len(real) <= 38, "the share of real images is not known beforehand"
-    assert len(cases) - len(originals) == round(len(originals) * 0.1)
-
+    assert len(painted) + len(real) == len(originals) == 40
+    assert 14 <= len(painted) <= 26, "the share of painted images is drawn, and not known beforehand"
+    assert len(blind) - len(originals) == 4
     image_set = open_dataset("phantom")
     rows = {image_id: row for row, image_id in enumerate(image_set.table["image_id"])}
     parts = load_split("phantom", runs.load_run(run_id).split_id).parts
@@ -172,18 +182,84 @@ def test_a_blind_batch_tells_nothing(home: Path, run_id: str) -> None:
         row = rows[case.real["image_id"]]
         assert (parts[row], image_set.table["label"][row]) == ("train", "malignant")
         assert (np.asarray(Image.open(case.path)) == image_set.at(64)[row]).all()
+    settings = store.batch("blind").settings
+    assert (settings["margin"], settings["data"], settings["part"]) == (0.15, "phantom", "train")
+    assert "n" not in settings and "painted" not in settings
 
-    by_image = {case.image: case for case in cases}
-    for case in cases:
-        if case.repeat_of:
-            twin = by_image[case.repeat_of]
-            assert (case.sha256, case.synthetic, case.real) == (twin.sha256, twin.synthetic, twin.real)
-            assert cases.index(case) >= len(cases) // 2 - 2
-    look = Counter((Image.open(case.path).format, Image.open(case.path).size, tuple(Image.open(case.path).info)) for case in cases)
-    assert list(look) == [("PNG", (64, 64), ())]
-    kinds_in_order = [case.synthetic is None for case in cases]
-    assert kinds_in_order != sorted(kinds_in_order)
-    assert kinds_in_order != sorted(kinds_in_order, reverse=True)
+
+def test_a_blind_batch_tells_nothing_but_pixels(home: Path, blind: list[store.ReviewCase]) -> None:
+    kinds = [case.synthetic is None for case in blind]
+    for case in blind:
+        status = case.path.stat()
+        assert (status.st_size, status.st_mtime) == (blind[0].path.stat().st_size, blind[0].path.stat().st_mtime)
+        with Image.open(case.path) as file:
+            assert (file.format, file.size, file.mode, file.info) == ("PNG", (64, 64), "RGB", {})
+        chunks = []  # name and length of each part of the file: one writer, one layout
+        content, place = case.path.read_bytes(), 8
+        while place < len(content):
+            length = int.from_bytes(content[place : place + 4])
+            chunks.append((content[place + 4 : place + 8], length))
+            place += 12 + length
+        assert [name for name, _ in chunks] == [b"IHDR", b"IDAT", b"IEND"]
+        assert len(case.path.stem) == 16 and set(case.path.stem) <= set("0123456789abcdef")
+        assert case.image == case.path.stem and case.facts is None
+    assert [case.image for case in blind] == sorted(case.image for case in blind), "stored in the order of names that say nothing"
+    assert kinds != sorted(kinds) and kinds != sorted(kinds, reverse=True)
+    # Nothing that a reader knows (batch, run, seed, data) leads to a name: the same order again gives other names.
+    run = blind[[bool(case.synthetic) for case in blind].index(True)].synthetic.checkpoint
+    done("review_batch", name="blind-2", reference=run, n=40, mode="blind", data="phantom")
+    assert {case.image for case in store.cases("blind-2")}.isdisjoint(case.image for case in blind)
+
+
+def test_each_reader_of_a_blind_batch_has_an_order_of_their_own(blind: list[store.ReviewCase]) -> None:
+    batch = store.batch("blind")
+    orders = {reader: [case.image for case in reviews.reading_order(batch, reader)] for reader in ("ana", "ben")}
+    assert orders["ana"] != orders["ben"]
+    assert orders["ana"] == [case.image for case in reviews.reading_order(batch, "ana")]
+    twins = {case.image: case.repeat_of for case in blind if case.repeat_of}
+    by_image = {case.image: case for case in blind}
+    for images_in_order in orders.values():
+        assert sorted(images_in_order) == sorted(by_image)
+        for image, twin in twins.items():
+            assert images_in_order.index(image) - images_in_order.index(twin) > 8, "a fifth of the pictures lies between"
+            same = (by_image[image].sha256, by_image[image].synthetic, by_image[image].real)
+            assert same == (by_image[twin].sha256, by_image[twin].synthetic, by_image[twin].real)
+        kinds = [by_image[image].synthetic is None for image in images_in_order]
+        changes = sum(a != b for a, b in itertools.pairwise(kinds))
+        assert changes >= 10, "painted and real pictures are mixed"
+
+
+def test_pictures_to_curate_are_measured_once_through_the_extractor_that_was_named(home: Path, run_id: str) -> None:
+    done("review_batch", name="measured", reference=run_id, n=6, extractor="random-conv")
+    found = [case.facts for case in store.cases("measured")]
+    run, checkpoint = runs.resolve(run_id)
+    image_set, split = open_dataset("phantom"), load_split("phantom", run.split_id)
+    pictures = np.stack([np.asarray(Image.open(case.path)) for case in store.cases("measured")])
+    rows = [row for row in split.rows("train") if image_set.table["label"][row] == "malignant"]
+    see = open_extractor("random-conv")
+    training, own = see(image_set.at(64)[rows]), see(pictures)
+    for number, picture in enumerate(pictures):
+        turns = [np.rot90(flipped, turn) for flipped in (picture, picture[:, ::-1]) for turn in range(4)]
+        seen = see(np.ascontiguousarray(turns))
+        nearest = min(np.linalg.norm(training - feature, axis=1).min() for feature in seen)
+        others = np.delete(own, number, axis=0)
+        apart = min(np.linalg.norm(others - feature, axis=1).min() for feature in seen)
+        assert found[number]["nearest_real"] == pytest.approx(nearest, rel=1e-4)
+        assert found[number]["uniqueness"] == pytest.approx(apart, rel=1e-4)
+    state = build_training(run, torch.device("cpu"))
+    state.D.load_state_dict(load_snapshot(checkpoint).weights["D"])
+    logits = state.D.eval()(torch.from_numpy(images.to_float(pictures)).permute(0, 3, 1, 2)).detach().numpy().ravel()
+    np.testing.assert_allclose([fact["d_score"] for fact in found], logits, rtol=1e-4, atol=1e-5)
+    settings = store.batch("measured").settings
+    assert settings["extractor"] == see.name and settings["extractor_sha256"] == see.weights_sha256
+    done("review_batch", name="unmeasured", reference=run_id, n=2)
+    assert {key for case in store.cases("unmeasured") for key, value in case.facts.items() if value is not None} <= {"d_score", "alike"}
+
+
+def test_near_duplicates_of_a_batch_are_found(home: Path) -> None:
+    pictures = np.array(open_dataset("phantom").at(64)[[0, 40, 80, 120]])
+    pictures = np.concatenate([pictures, pictures[1:2, ::-1], pictures[1:2].transpose(0, 2, 1, 3)])  # the second again, turned
+    assert facts._groups(pictures) == {1: 1, 4: 1, 5: 1}
 
 
 def test_a_blind_batch_with_too_few_real_images_is_refused_before_it_is_stored(home: Path, run_id: str) -> None:

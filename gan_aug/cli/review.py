@@ -16,15 +16,24 @@ Batch = Annotated[str, typer.Argument(metavar="NAME", help="Name of a batch.")]
 @app.command(
     epilog="""\b
 Examples:
-  gan-aug review create first-look --from RUN --n 200
-  gan-aug review create turing --from RUN --n 100 --mode blind --data isic2017"""
+  gan-aug review create first-look --from RUN --n 200 --extractor derm
+  gan-aug review create turing --from RUN --n 100 --blind --data isic2017 --margin 0.1"""
 )
 def create(
     name: Batch,
     reference: Annotated[str, typer.Option("--from", metavar="RUN", help="Run that paints the images, or RUN@best, RUN@last, RUN@KIMG.")],
-    n: Annotated[int, typer.Option(metavar="N", help="Number of generated images.")] = 200,
-    mode: Annotated[str, typer.Option(metavar="MODE", help="curate (keep or reject), or blind (real or synthetic?).")] = "curate",
+    n: Annotated[int, typer.Option(metavar="N", help="Number of images; with --blind, painted and real ones together.")] = 200,
+    blind: Annotated[bool, typer.Option("--blind", help="Real or synthetic? Mixes real images in and shows a tenth twice.")] = False,
     data: Annotated[str | None, typer.Option(metavar="DATASET", help="Where a blind batch takes its real images from.")] = None,
+    part: Annotated[
+        str, typer.Option(metavar="PART", help="train or val: the part of the dataset from which the real images come.")
+    ] = "train",
+    margin: Annotated[
+        float, typer.Option(metavar="D", help="An accuracy within 0.5 - D to 0.5 + D will count as chance. Cannot be changed afterwards.")
+    ] = 0.1,
+    extractor: Annotated[
+        str | None, typer.Option(metavar="E", help="Through which images are compared, to sort by: derm, inception, classifier:RUN.")
+    ] = None,
     first_seed: Annotated[int, typer.Option(metavar="SEED", help="Seed of the first image; the others follow.")] = 0,
     class_name: ClassName = None,
     truncation: Annotated[float, typer.Option(metavar="T", help="0 to 2; below 1 trades variety for typicality.")] = 1.0,
@@ -35,8 +44,9 @@ def create(
     from gan_aug.jobs.kinds import parse_arguments
     from gan_aug.work import WORK
 
-    options = {"name": name, "reference": reference, "n": n, "mode": mode, "data": data, "first_seed": first_seed,
-               "class_name": class_name, "truncation": truncation, "by": "console"}  # fmt: skip
+    options = {"name": name, "reference": reference, "n": n, "mode": "blind" if blind else "curate", "data": data, "part": part,
+               "margin": margin, "extractor": extractor, "first_seed": first_seed, "class_name": class_name, "truncation": truncation,
+               "by": "console"}  # fmt: skip
     arguments = parse_arguments("review_batch", options)
     runs.resolve(reference)
     with progress("painting") as report, stop_wish("Stopping; no batch is made.") as wished:

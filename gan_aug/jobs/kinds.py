@@ -176,18 +176,24 @@ class MakeReviewBatch(Arguments):
 
     name: str
     reference: str
-    n: int = 200  # synthetic images
+    n: int = 200  # images: all painted, or in blind mode painted and real ones together
     first_seed: int = 0
     mode: Literal["curate", "blind"] = "curate"
     class_name: str | None = None
     truncation: float = 1.0
     data: str | None = None  # dataset of the real images
+    part: Literal["train", "val"] = "train"  # from which they come; test is read once per study and shown to nobody
+    margin: float = 0.1  # how far from one half an accuracy may lie and still count as chance; laid down before anybody judges
+    extractor: str | None = None  # for distances, curate mode
     by: str = "page"
 
     def check(self) -> None:
         check_name(self.name, "name of a batch")
-        if not 1 <= self.n <= 10_000:
-            raise InvalidValue(f"A batch cannot have {self.n} images.", "Ask for 1 to 10,000.")
+        fewest, most = (10, 2_000) if self.mode == "blind" else (1, 10_000)
+        if not fewest <= self.n <= most:
+            raise InvalidValue(f"A {self.mode} batch cannot have {self.n} images.", f"Ask for {fewest} to {most:,}.")
+        if not 0 < self.margin < 0.5:
+            raise InvalidValue(f"The margin around chance cannot be {self.margin:g}.", "Give a number above 0 and below 0.5, such as 0.1.")
         if self.mode == "blind" and self.data is None:
             raise InvalidValue(
                 "A blind batch mixes real images in, and no dataset was named.", "Name the dataset that the run was trained on."

@@ -42,6 +42,7 @@ class ReviewCase:
     synthetic: SyntheticImage | None = None
     real: dict[str, Any] | None = None  # {"dataset", "image_id"}
     repeat_of: str | None = None  # the image of which this is a hidden repeat
+    facts: dict[str, Any] | None = None  # what was measured of it when the batch was made; see gan_aug/batches/facts.py
 
     @property
     def path(self) -> Path:
@@ -58,6 +59,7 @@ class ReviewBatch:
     created: str
     created_by: str
     closed: str | None  # when judging ended; no decision is taken afterwards
+    settings: dict[str, Any]  # what was laid down when it was made; empty in batches of older versions
     n_cases: int
     n_reviewers: int  # who have judged at least one image
 
@@ -91,8 +93,8 @@ class CuratedSet:
 # --- batches -----------------------------------------------------------------------------------------------------------------------------
 
 
-def create_batch(name: str, mode: str, cases: list[ReviewCase], created_by: str) -> ReviewBatch:
-    """Store a batch with its pictures, in the order in which they are to be shown.
+def create_batch(name: str, mode: str, cases: list[ReviewCase], created_by: str, settings: dict[str, Any] | None = None) -> ReviewBatch:
+    """Store a batch with its pictures, in the order in which they are to be shown, and with what was laid down about it.
 
     Raises
     ------
@@ -112,7 +114,9 @@ def create_batch(name: str, mode: str, cases: list[ReviewCase], created_by: str)
     def insert(connection: sa.Connection) -> None:
         if connection.execute(sa.select(tables.review_batches.c.name).where(tables.review_batches.c.name == name)).first():
             raise InvalidValue(f"There already is a batch {name!r}.", "Choose another name.")
-        connection.execute(tables.review_batches.insert().values(name=name, mode=mode, created=now(), created_by=created_by))
+        connection.execute(
+            tables.review_batches.insert().values(name=name, mode=mode, created=now(), created_by=created_by, settings=settings or {})
+        )
         connection.execute(tables.review_cases.insert(), rows)
 
     write(insert)
@@ -146,7 +150,7 @@ def _batches(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> li
     query = (
         sa.select(*table.c, n_cases.label("n_cases"), n_reviewers.label("n_reviewers")).where(condition).order_by(table.c.created.desc())
     )
-    return [ReviewBatch(**row) for row in connection.execute(query).mappings()]
+    return [ReviewBatch(**{**row, "settings": row["settings"] or {}}) for row in connection.execute(query).mappings()]
 
 
 def close_batch(name: str) -> ReviewBatch:

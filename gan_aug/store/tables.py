@@ -46,6 +46,7 @@ review_batches = sa.Table(
     sa.Column("created", sa.String(40), nullable=False),
     sa.Column("created_by", sa.String(200), nullable=False),
     sa.Column("closed", sa.String(40)),
+    sa.Column("settings", sa.JSON(none_as_null=True)),  # what was laid down when it was made: seed of the orders, margin, extractor ...
 )
 
 review_cases = sa.Table(
@@ -59,6 +60,7 @@ review_cases = sa.Table(
     sa.Column("synthetic", sa.JSON(none_as_null=True)),  # records.SyntheticImage, or null for a real photograph
     sa.Column("real", sa.JSON(none_as_null=True)),  # {"dataset", "image_id"} of a real photograph
     sa.Column("repeat_of", sa.String(100)),  # blind mode shows some images twice
+    sa.Column("facts", sa.JSON(none_as_null=True)),  # what was measured of it: {"nearest_real", "d_score", "uniqueness", "alike"}
 )
 
 reviews = sa.Table(

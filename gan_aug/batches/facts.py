@@ -1,0 +1,115 @@
+"""What is measured of the pictures of a batch to be curated, once, when it is made: what a reviewer can sort and filter by."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gan_aug import catalog, gans, images, runs
+from gan_aug.audit.spaces import Space, through
+from gan_aug.checkpoint import load_weights
+from gan_aug.data import duplicates
+from gan_aug.data.dataset import open_dataset
+from gan_aug.data.split import load_split
+from gan_aug.metrics import copying
+from gan_aug.records import Checkpoint, GanConfig, Run, from_dict
+
+OnProgress = Callable[[int, int, str], None]
+
+# Keys of a case's facts. A value that is not known is None.
+FACTS = {
+    "nearest_real": "distance to the nearest training image in its best flip or turn, through the batch's extractor",
+    "uniqueness": "distance to the nearest other picture of the batch, measured likewise",
+    "d_score": "what the run's own discriminator says at this snapshot; above 0 it takes the picture for a photograph",
+    "alike": "the first of the near-duplicates to which the picture belongs",
+}
+
+_BATCH = 32
+
+
+def measure(
+    run: Run,
+    checkpoint: Checkpoint,
+    pictures: np.ndarray,
+    names: list[str],
+    extractor: str | None,
+    on_progress: OnProgress | None = None,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Facts of each picture (N, R, R, 3) uint8, and which extractor and discriminator they come from.
+
+    Without an extractor distances are not known; without the discriminator's weights, as in a run that was passed on, its score is not.
+
+    Raises
+    ------
+    UserError
+        If the extractor or the run's dataset does not exist, or the extractor has seen held-out images.
+    """
+    space, distances = None, {}
+    if extractor is not None:
+        space, distances = _distances(run, pictures, extractor, on_progress)
+    scores = _d_scores(run, checkpoint, pictures)
+    alike = _groups(pictures)
+    facts = [
+        {
+            **{key: float(values[number]) for key, values in distances.items()},
+            "d_score": None if scores is None else float(scores[number]),
+            "alike": names[alike[number]] if number in alike else None,
+        }
+        for number in range(len(pictures))
+    ]
+    about = {"extractor": space.name if space else None, "extractor_sha256": space.weights_sha256 if space else None}
+    return [dict.fromkeys(FACTS) | fact for fact in facts], about
+
+
+def _distances(run: Run, pictures: np.ndarray, extractor: str, on_progress: OnProgress | None) -> tuple[Space, dict[str, np.ndarray]]:
+    image_set = open_dataset(run.dataset)
+    split = load_split(run.dataset, run.split_id)
+    space = through(extractor, image_set, split, on_progress)
+    rows = np.array(split.rows("train"), np.int64)
+    if run.class_name is not None:
+        rows = rows[image_set.table["label"].to_numpy()[rows] == run.class_name]
+    turned = np.stack([space.features(np.ascontiguousarray(copying.turned(pictures, turn))) for turn in range(copying.TURNS)])
+    blocks = functools.partial(space.blocks, image_set, rows, pictures.shape[1], on_progress)
+    found = {"nearest_real": copying.nearest(turned, blocks, k=1).nearest}
+    if len(pictures) > 1:
+        own = np.arange(len(pictures))
+        found["uniqueness"] = copying.nearest(turned, lambda: iter([(0, turned[0])]), k=1, own=own).nearest
+    return space, found
+
+
+@torch.no_grad()
+def _d_scores(run: Run, checkpoint: Checkpoint, pictures: np.ndarray) -> np.ndarray | None:
+    """The discriminator's logit of each picture, (N,), or None where its weights are not there."""
+    path = Path(checkpoint.folder) / "D.safetensors"
+    if not path.exists():
+        return None
+    runs.verify(checkpoint)
+    n_classes = len(run.classes) if catalog.entry(run.spec).conditional else 0
+    _, D = gans.spec(run.spec).build(from_dict(GanConfig, run.config), n_classes)
+    D.load_state_dict(load_weights(path))
+    D.eval()
+    scores = []
+    for start in range(0, len(pictures), _BATCH):
+        batch = torch.from_numpy(images.to_float(pictures[start : start + _BATCH])).permute(0, 3, 1, 2)
+        said = D(batch)
+        scores.append((said[0] if isinstance(said, tuple) else said).flatten().numpy())
+    return np.concatenate(scores)
+
+
+def _groups(pictures: np.ndarray) -> dict[int, int]:
+    """Near-duplicates among the pictures: position -> position of the first of its group, for those that have any."""
+    found = duplicates.find_near_duplicates(pictures, [duplicates.phash(picture) for picture in pictures])
+    first: dict[int, int] = {}
+
+    def root(position: int) -> int:
+        while first.get(position, position) != position:
+            position = first[position]
+        return position
+
+    for a, b, _ in found:
+        low, high = sorted((root(a), root(b)))
+        first[high] = first[low] = low
+    return {position: root(position) for pair in found for position in pair[:2]}
