@@ -99,8 +99,12 @@ def _centred(features: np.ndarray) -> np.ndarray:
 def _trace_of_root(s1: np.ndarray, s2: np.ndarray) -> float:
     """Tr (S1 S2)^(1/2) of covariance matrices (d, d)."""
     try:
-        root = linalg.cholesky(s1, lower=True)
+        root = linalg.cholesky(s1, lower=True, check_finite=False)
     except linalg.LinAlgError:  # a feature that never changes makes the covariance singular
         values, vectors = linalg.eigh(s1)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
-    return float(np.sum(np.sqrt(np.maximum(linalg.eigvalsh(root.T @ s2 @ root), 0.0))))
+        product = root.T @ s2 @ root
+    else:
+        # The lower half of L^T S2 L, from the routine that LAPACK has for it: a third of the time of two matrix products.
+        product, _ = linalg.lapack.dsygst(s2, root, itype=2, lower=1)
+    return float(np.sum(np.sqrt(np.maximum(linalg.eigvalsh(product, check_finite=False), 0.0))))
