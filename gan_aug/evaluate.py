@@ -12,8 +12,7 @@ import numpy as np
 
 from gan_aug import randomness, runs
 from gan_aug.data import training_list
-from gan_aug.data.dataset import ImageSet, folder_of, open_dataset
-from gan_aug.data.split import load_split
+from gan_aug.data.dataset import ImageSet
 from gan_aug.errors import InvalidValue, NotFound
 from gan_aug.metrics import record
 from gan_aug.metrics.extractors import Extractor, OnProgress, cached_features, fingerprint, open_extractor
@@ -21,8 +20,8 @@ from gan_aug.metrics.frechet import frechet_distance, frechet_infinity, least_fo
 from gan_aug.metrics.kid import kid, kid_interval
 from gan_aug.metrics.prdc import prdc
 from gan_aug.metrics.record import MetricRecord
-from gan_aug.records import PARTS, Checkpoint, Run, Split
-from gan_aug.subjects import Generator, open_subject
+from gan_aug.records import PARTS, Checkpoint, Split
+from gan_aug.subjects import Setting, open_setting
 
 NEIGHBOURS = 5  # k of precision, recall, density and coverage
 FEWEST = NEIGHBOURS + 2  # images that a set needs for them
@@ -90,28 +89,17 @@ def evaluate(
     """
     if part not in PARTS:
         raise InvalidValue(f"There is no part {part!r}.", f"Choose one of {', '.join(PARTS)}.")
-    if not 0 <= seed < 1_000_000:
-        raise InvalidValue(f"Seed {seed} is out of range.", "Use a whole number from 0 to 999999.")
-    source = open_subject(subject)
-    run = source.run if isinstance(source, Generator) else None
-    image_set = open_dataset(data)
-    split = load_split(data, split_id or (run.split_id if run and run.dataset == data else None))
-    class_name = class_name or (run.class_name if run else None)
+    setting = open_setting(subject, data, class_name, split_id, seed)
+    source = setting.source
     eyes = open_extractor(extractor)
-    _refuse_leaks(run, eyes, image_set, split)
+    _refuse_leaks(setting, eyes)
     if part == "test":
-        access = {"time": runs.now(), "by": "evaluate", "subject": source.name, "extractor": eyes.name, "split": split.id, "seed": seed}
-        record.append_lines(folder_of(data) / "test_access.jsonl", [access])
-
-    size = source.size(image_set)
-    limit = n if run else min(n, len(source.files))
-    real = _draw_real(image_set, split, part, class_name, size, limit, seed)
-    if infinity and real.n < least_for_infinity(eyes.dim):
-        raise InvalidValue(
-            f"{real.n} images a side are too few to extrapolate a Frechet distance of {eyes.dim} features.",
-            f"It takes {least_for_infinity(eyes.dim):,}: ask for more, or leave --infinity away; KID is unbiased at any number.",
-        )
-    fake = source.pictures(real.labels[: real.n], size, class_name, seed)
+        _log_access(setting, eyes)
+    most = n if setting.run else min(n, len(source.files))
+    real = _draw_real(setting.image_set, setting.split, part, setting.class_name, setting.size, most, seed)
+    if infinity:
+        _check_infinity(real, eyes)
+    fake = source.pictures(real.labels[: real.n], setting.size, setting.class_name, seed)
     numbers = _measure(cached_features(eyes, real.pictures, on_progress), cached_features(eyes, fake, on_progress), real, seed, infinity)
     protocol = {
         "subject": source.name,
@@ -123,14 +111,14 @@ def evaluate(
         "n_fake": len(fake),
         "real_set_fingerprint": fingerprint(real.pictures[: real.n]),
         "fake_set_fingerprint": fingerprint(fake),
-        "image_size": size,
+        "image_size": setting.size,
         "codec": source.codec,
         "dataset": data,
         "part": part,
-        "class_name": class_name,
+        "class_name": setting.class_name,
         "seed": seed,
         "floor_n": real.floor_n,
-        "notes": _notes(n, real, eyes, image_set, part, by_run=run is not None),
+        "notes": _notes(n, real, eyes, setting, part),
         "versions": record.versions(),
         "created": runs.now(),
     }
@@ -175,20 +163,31 @@ def select_best(
     return checkpoints[best]
 
 
-def _refuse_leaks(run: Run | None, eyes: Extractor, image_set: ImageSet, split: Split) -> None:
+def _refuse_leaks(setting: Setting, eyes: Extractor) -> None:
     """Neither what made the images nor what looks at them may have been trained on images of val or test."""
-    training_list.refuse_leak(list(eyes.seen), image_set, split, f"extractor {eyes.name}")
-    if run:
-        training_list.refuse_leak(training_list.read(runs.run_folder(run.id)), image_set, split, f"run {run.id}")
+    training_list.refuse_leak(list(eyes.seen), setting.image_set, setting.split, f"extractor {eyes.name}")
+    if run := setting.run:
+        training_list.refuse_leak(training_list.read(runs.run_folder(run.id)), setting.image_set, setting.split, f"run {run.id}")
+
+
+def _log_access(setting: Setting, eyes: Extractor) -> None:
+    """Note beside the dataset that its test part was looked at."""
+    access = {"time": runs.now(), "by": "evaluate", "subject": setting.source.name, "extractor": eyes.name, "split": setting.split.id}
+    record.append_lines(setting.image_set.folder / "test_access.jsonl", [access | {"seed": setting.seed}])
+
+
+def _check_infinity(real: _Real, eyes: Extractor) -> None:
+    if real.n < least_for_infinity(eyes.dim):
+        raise InvalidValue(
+            f"{real.n} images a side are too few to extrapolate a Frechet distance of {eyes.dim} features.",
+            f"It takes {least_for_infinity(eyes.dim):,}: ask for more, or leave --infinity away; KID is unbiased at any number.",
+        )
 
 
 def _draw_real(image_set: ImageSet, split: Split, part: str, class_name: str | None, size: int, n: int, seed: int) -> _Real:
     rows = np.array(split.rows(part), np.int64)
     labels = image_set.table["label"].to_numpy()
     if class_name is not None:
-        if class_name not in image_set.record.classes:
-            known = ", ".join(image_set.record.classes)
-            raise InvalidValue(f"Dataset {image_set.record.name!r} has no class {class_name!r}.", f"It has: {known}.")
         rows = rows[labels[rows] == class_name]
     n = min(n, len(rows))
     if n < FEWEST:
@@ -234,7 +233,7 @@ def _numbers(real_features: np.ndarray, fake_features: np.ndarray) -> dict[str, 
     }
 
 
-def _notes(asked: int, real: _Real, eyes: Extractor, image_set: ImageSet, part: str, by_run: bool) -> tuple[str, ...]:
+def _notes(asked: int, real: _Real, eyes: Extractor, setting: Setting, part: str) -> tuple[str, ...]:
     """What a reader of the numbers must know."""
     notes = []
     if real.n < asked:
@@ -246,10 +245,10 @@ def _notes(asked: int, real: _Real, eyes: Extractor, image_set: ImageSet, part: 
             f"The floor is of two sets of {real.floor_n} images of different patients, because {part} holds {real.available} images. All "
             "metrics but KID depend on the number of images, so beside them it is a rough guide only."
         )
-    if part == "train" and by_run:
+    if part == "train" and setting.run:
         notes.append("The real images are of the part that generators train on, so copying them is rewarded.")
     if eyes.name.startswith("random-conv"):
         notes.append("random-conv is an extractor for tests; its numbers say nothing about realism.")
-    if image_set.record.phantom:
+    if setting.image_set.record.phantom:
         notes.append("The images are phantoms, drawn by rule; nothing here says anything about skin lesions.")
     return tuple(notes)

@@ -107,16 +107,12 @@ def project(
     classes = class_numbers(run, class_name, 1)
     paint = _Painter(G, None if classes is None else int(classes[0]), where)
     picture = images.read_picture(image, config.resolution)
-    target = _tensor(picture.pixels[None], where)
     eyes = open_extractor(extractor)
-    loss = _Loss(eyes.network.to(where).eval().requires_grad_(False), target)
+    loss = _Loss(eyes.network.to(where).eval().requires_grad_(False), _tensor(picture.pixels[None], where))
 
-    seeds = [randomness.key(seed, "project", number) for number in range(RANDOM)]
-    random_z = latent.z_of_seeds(seeds, config.z_dim)
-    random_pictures = np.concatenate([paint.uint8(random_z[start : start + _BATCH]) for start in range(0, RANDOM, _BATCH)])
-    random_distances = _distances(random_pictures, picture.pixels)
-    nearest = np.argsort(random_distances, kind="stable")[:starts]
-    z = _descend(paint, loss, random_z[nearest], steps, on_progress)
+    random = _random_pictures(paint, config.z_dim, seed, picture.pixels)
+    nearest = np.argsort(random.distances, kind="stable")[:starts]
+    z = _descend(paint, loss, random.z[nearest], steps, on_progress)
     found = paint.uint8(z)
     distances = _distances(found, picture.pixels)
     best = int(distances.argmin())
@@ -131,9 +127,9 @@ def project(
         distance=float(distances[best]),
         feature_distance=feature_distance,
         start_distances=tuple(sorted(float(value) for value in distances)),
-        random_least=float(random_distances.min()),
-        random_median=float(np.median(random_distances)),
-        closer_than_random=float(random_distances.min() / max(distances[best], 1e-3)),
+        random_least=float(random.distances.min()),
+        random_median=float(np.median(random.distances)),
+        closer_than_random=float(random.distances.min() / max(distances[best], 1e-3)),
         length=float(np.linalg.norm(z[best]) / np.sqrt(config.z_dim)),
         extractor=eyes.name,
         steps=steps,
@@ -141,8 +137,24 @@ def project(
         created=runs.now(),
     )
     if out is not None:
-        _write(out, result, np.stack([picture.pixels, found[best], random_pictures[nearest[0]]]))
+        _write(out, result, np.stack([picture.pixels, found[best], random.pictures[nearest[0]]]))
     return result
+
+
+@dataclasses.dataclass(frozen=True)
+class _Random:
+    """Pictures of random z, with their distances from the image."""
+
+    z: np.ndarray  # (RANDOM, z_dim)
+    pictures: np.ndarray  # (RANDOM, R, R, 3) uint8
+    distances: np.ndarray  # (RANDOM,)
+
+
+def _random_pictures(paint: "_Painter", z_dim: int, seed: int, image: np.ndarray) -> _Random:
+    """What the generator paints without having been asked for anything: the starts, and the measure of a result."""
+    z = latent.z_of_seeds([randomness.key(seed, "project", number) for number in range(RANDOM)], z_dim)
+    pictures = np.concatenate([paint.uint8(z[start : start + _BATCH]) for start in range(0, RANDOM, _BATCH)])
+    return _Random(z, pictures, _distances(pictures, image))
 
 
 class _Painter:

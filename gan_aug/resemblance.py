@@ -14,13 +14,12 @@ import numpy as np
 from gan_aug import randomness, runs
 from gan_aug.audit.run import held_out_rows, training_rows
 from gan_aug.audit.spaces import Space, in_pixels, through
-from gan_aug.data.dataset import ImageSet, open_dataset
-from gan_aug.data.split import load_split
+from gan_aug.data.dataset import ImageSet
 from gan_aug.errors import InvalidValue
 from gan_aug.metrics import copying, pictures, record
 from gan_aug.metrics.extractors import OnProgress, fingerprint
 from gan_aug.records import to_dict
-from gan_aug.subjects import Generator, open_subject
+from gan_aug.subjects import Setting, open_setting
 
 SHORTLIST = 10  # nearest training images among which the most alike is sought
 LEGACY_LABEL = (
@@ -115,62 +114,62 @@ def legacy_metrics(
     InvalidValue, NotFound, LeakError, ExtractorUnavailable
         If something named does not exist or does not fit, the images are too small for a metric, or there are fewer than 3.
     """
-    if not 0 <= seed < 1_000_000:
-        raise InvalidValue(f"Seed {seed} is out of range.", "Use a whole number from 0 to 999999.")
-    source = open_subject(subject)
-    run = source.run if isinstance(source, Generator) else None
-    image_set = open_dataset(data)
-    split = load_split(data, split_id or (run.split_id if run and run.dataset == data else None))
-    class_name = class_name or (run.class_name if run else None)
-    if class_name is not None and class_name not in image_set.record.classes:
-        raise InvalidValue(f"Dataset {data!r} has no class {class_name!r}.", f"It has: {', '.join(image_set.record.classes)}.")
-    train, _ = training_rows(source, image_set, split, class_name)
-    held_out = held_out_rows(image_set, split, class_name, n, seed)
-    if run is None:
-        held_out = held_out[: len(source.files)]
-    if len(held_out) < 3:
-        raise InvalidValue(f"Only {len(held_out)} images a side could be compared.", "Give at least 3 on either side.")
-    size = source.size(image_set)
-    labels = image_set.table["label"].to_numpy()[held_out]
-    real = np.asarray(image_set.at(size)[held_out])
-    fakes = source.pictures(labels, size, class_name, seed)
-    told = source.conditional or class_name is not None
+    setting = open_setting(subject, data, class_name, split_id, seed)
+    train, _ = training_rows(setting.source, setting.image_set, setting.split, setting.class_name)
+    held_out = _chosen(setting, n)
+    size = setting.size
+    labels = setting.labels[held_out]
+    real = np.asarray(setting.image_set.at(size)[held_out])
+    fakes = setting.source.pictures(labels, size, setting.class_name, seed)
 
-    groups = np.array(split.groups)[held_out]
-    apart = _neighbours(np.zeros(len(held_out)), seed)
-    apart = apart[groups[apart[:, 0]] != groups[apart[:, 1]]]
+    groups = np.array(setting.split.groups)[held_out]
+    apart = _of_different_groups(_neighbours(np.zeros(len(held_out)), seed), groups)
     rows = _rows("random pairs", pictures.compare(fakes, real, rescale=True), _within(real, apart, rescale=True))
     shortlist_by = ""
     if matched:
-        space = through(extractor, image_set, split, on_progress) if extractor else in_pixels()
+        space = through(extractor, setting.image_set, setting.split, on_progress) if extractor else in_pixels()
         shortlist_by = space.name
-        best = [_best_match(space, some, image_set, train, size, on_progress) for some in (fakes, real)]
-        rows += _rows("best match", *best)
+        rows += _rows("best match", *(_best_match(space, some, setting.image_set, train, size, on_progress) for some in (fakes, real)))
         # Without known classes of the generated images both sets are taken as one class.
-        kinds = np.unique(labels, return_inverse=True)[1] if told else np.zeros(len(labels))
-        pairs = _neighbours(kinds, seed)
-        rows += _rows("variety", _within(fakes, pairs), _within(real, pairs[groups[pairs[:, 0]] != groups[pairs[:, 1]]]))
+        told = setting.source.conditional or setting.class_name is not None
+        pairs = _neighbours(np.unique(labels, return_inverse=True)[1] if told else np.zeros(len(labels)), seed)
+        rows += _rows("variety", _within(fakes, pairs), _within(real, _of_different_groups(pairs, groups)))
     result = Resemblance(
-        subject=source.name,
+        subject=setting.source.name,
         label=LEGACY_LABEL,
         rows=rows,
-        notes=_notes(n, len(real), size, matched, image_set),
+        notes=_notes(n, len(real), size, matched, setting.image_set),
         shortlist_by=shortlist_by,
         dataset=data,
-        dataset_fingerprint=image_set.record.fingerprint,
-        split_id=split.id,
-        split_fingerprint=split.fingerprint,
-        class_name=class_name,
+        dataset_fingerprint=setting.image_set.record.fingerprint,
+        split_id=setting.split.id,
+        split_fingerprint=setting.split.fingerprint,
+        class_name=setting.class_name,
         seed=seed,
         image_size=size,
-        codec=source.codec,
+        codec=setting.source.codec,
         fake_set_fingerprint=fingerprint(fakes),
         real_set_fingerprint=fingerprint(real),
         versions=record.versions(),
         created=runs.now(),
     )
-    record.append_lines(_file(source.folder), [to_dict(result)])
+    record.append_lines(_file(setting.source.folder), [to_dict(result)])
     return result
+
+
+def _chosen(setting: Setting, n: int) -> np.ndarray:
+    """Rows of the real images: at most n, and no more than there are pictures to set against them."""
+    held_out = held_out_rows(setting.image_set, setting.split, setting.class_name, n, setting.seed)
+    if setting.run is None:
+        held_out = held_out[: len(setting.source.files)]
+    if len(held_out) < 3:
+        raise InvalidValue(f"Only {len(held_out)} images a side could be compared.", "Give at least 3 on either side.")
+    return held_out
+
+
+def _of_different_groups(pairs: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Two pictures of one patient would be more alike than two of a class are."""
+    return pairs[groups[pairs[:, 0]] != groups[pairs[:, 1]]]
 
 
 def _file(folder: Path) -> Path:

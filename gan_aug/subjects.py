@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from gan_aug import catalog, images, randomness, runs, workspace
-from gan_aug.data.dataset import ImageSet
+from gan_aug.data.dataset import ImageSet, open_dataset
+from gan_aug.data.split import load_split
 from gan_aug.errors import InvalidValue, NotFound
 from gan_aug.metrics import record
-from gan_aug.records import Checkpoint, Run
+from gan_aug.records import Checkpoint, Run, Split
 from gan_aug.sample import sample
 
 CODECS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".bmp": "bmp", ".tif": "tiff", ".tiff": "tiff"}
@@ -135,3 +136,49 @@ def open_subject(subject: str) -> Generator | Folder:
     if run.kind != "gan":
         raise InvalidValue(f"Run {run.id} is a {run.kind} and makes no images.", "See the GANs with: gan-aug runs --kind gan")
     return Generator(run, checkpoint)
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What is measured, and which real images it is held against."""
+
+    source: Generator | Folder
+    image_set: ImageSet
+    split: Split
+    class_name: str | None  # of the real images; None: all classes
+    seed: int
+
+    @property
+    def run(self) -> Run | None:
+        """The run whose generator is measured; None for a folder of pictures."""
+        return self.source.run if isinstance(self.source, Generator) else None
+
+    @property
+    def size(self) -> int:
+        """Side at which images are compared [px]."""
+        return self.source.size(self.image_set)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class name of every image of the dataset."""
+        return self.image_set.table["label"].to_numpy()
+
+
+def open_setting(subject: str, data: str, class_name: str | None, split_id: str | None, seed: int) -> Setting:
+    """A subject beside a dataset: of the class and in the split of the run's training, unless others are named.
+
+    Raises
+    ------
+    NotFound, InvalidValue
+        If something named does not exist or does not fit, or the seed is out of range.
+    """
+    if not 0 <= seed < 1_000_000:
+        raise InvalidValue(f"Seed {seed} is out of range.", "Use a whole number from 0 to 999999.")
+    source = open_subject(subject)
+    run = source.run if isinstance(source, Generator) else None
+    image_set = open_dataset(data)
+    split = load_split(data, split_id or (run.split_id if run and run.dataset == data else None))
+    class_name = class_name or (run.class_name if run else None)
+    if class_name is not None and class_name not in image_set.record.classes:
+        raise InvalidValue(f"Dataset {data!r} has no class {class_name!r}.", f"It has: {', '.join(image_set.record.classes)}.")
+    return Setting(source, image_set, split, class_name, seed)

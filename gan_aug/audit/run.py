@@ -1,5 +1,6 @@
 """The audit of a generator or of a folder of pictures."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,12 @@ from gan_aug.audit.records import Audit, append
 from gan_aug.audit.spaces import in_pixels, measure, through
 from gan_aug.audit.verdict import by_class, judge, notes
 from gan_aug.data import training_list
-from gan_aug.data.dataset import ImageSet, open_dataset
-from gan_aug.data.split import load_split
+from gan_aug.data.dataset import ImageSet
 from gan_aug.errors import InvalidValue
 from gan_aug.metrics import record
 from gan_aug.metrics.extractors import OnProgress, fingerprint
 from gan_aug.records import Split
-from gan_aug.subjects import Folder, Generator, open_subject
+from gan_aug.subjects import Folder, Generator, Setting, open_setting
 
 SHEET = "closest_pairs.png"
 
@@ -63,59 +63,43 @@ def audit(
     InvalidValue, NotFound, ExtractorUnavailable
         If something named does not exist or does not fit.
     """
-    if not 0 <= seed < 1_000_000:
-        raise InvalidValue(f"Seed {seed} is out of range.", "Use a whole number from 0 to 999999.")
     if n < 2:
         raise InvalidValue(f"n cannot be {n}.", "Compare at least 2 images.")
-    source = open_subject(subject)
-    run = source.run if isinstance(source, Generator) else None
-    image_set = open_dataset(data)
-    split = load_split(data, split_id or (run.split_id if run and run.dataset == data else None))
-    class_name = class_name or (run.class_name if run else None)
-    if class_name is not None and class_name not in image_set.record.classes:
-        raise InvalidValue(f"Dataset {data!r} has no class {class_name!r}.", f"It has: {', '.join(image_set.record.classes)}.")
+    setting = open_setting(subject, data, class_name, split_id, seed)
+    source, image_set = setting.source, setting.image_set
     folder = _sheet_folder(out, source)
-    spaces = [through(extractor, image_set, split, on_progress)] if extractor else []
+    spaces = [through(extractor, image_set, setting.split, on_progress)] if extractor else []
     spaces.append(in_pixels())
-
-    train, missing = training_rows(source, image_set, split, class_name)
-    held_out = held_out_rows(image_set, split, class_name, n, seed)
-    size = source.size(image_set)
-    labels = image_set.table["label"].to_numpy()
-    drawn = labels[train][randomness.order(seed, 2, len(train))]
-    n_fake = n if run else min(n, len(source.files))
-    fakes = source.pictures(np.resize(drawn, n_fake), size, class_name, seed)
-    known = np.resize(drawn, n_fake) if source.conditional and class_name is None else np.full(n_fake, class_name, object)
-    real = np.asarray(image_set.at(size)[held_out])
+    drawn = _draw(setting, n)
+    size, fakes, real, train = setting.size, drawn.fakes, drawn.real, drawn.train
 
     measured = [measure(space, fakes, real, image_set, train, size, seed, on_progress) for space in spaces]
     digests = digests_of(image_set, train, size)
     sets = ((fakes, [found.fake for found in measured]), (real, [found.held_out for found in measured]))
     seen = [seen_among(pictures, found, digests, image_set, train) for pictures, found in sets]
-    pairs, picture = closest(source.names(n_fake, seed), fakes, measured[0].fake, seen[0], image_set, train, size)
+    pairs, picture = closest(source.names(len(fakes), seed), fakes, measured[0].fake, seen[0], image_set, train, size)
+    _write_sheet(folder / SHEET, picture, setting)
     verdict, reasons = judge(len(fakes), len(real), seen, [found.audit for found in measured])
-    files.write_bytes(
-        folder / SHEET, images.png_bytes(picture, {"audit": source.name, "dataset": data, "shows": "generated | nearest real"})
-    )
+    labels = setting.labels
     result = Audit(
         subject=source.name,
         verdict=verdict,
         reasons=reasons,
-        notes=notes(source, n, len(fakes), len(real), missing, extractor, image_set),
+        notes=notes(source, n, len(fakes), len(real), drawn.missing, extractor, image_set),
         n_fake=len(fakes),
         n_held_out=len(real),
         n_train=len(train),
         identical=int(seen[0].identical.sum()),
         near_duplicates=(int(seen[0].near.sum()), int(seen[1].near.sum())),
         spaces=tuple(found.audit for found in measured),
-        classes=by_class(known, labels[held_out], labels[train], measured[0], seen[0], image_set.record.classes),
+        classes=by_class(drawn.known, labels[drawn.held_out], labels[train], measured[0], seen[0], image_set.record.classes),
         pairs=pairs,
         sheet=str(folder / SHEET),
         dataset=data,
         dataset_fingerprint=image_set.record.fingerprint,
-        split_id=split.id,
-        split_fingerprint=split.fingerprint,
-        class_name=class_name,
+        split_id=setting.split.id,
+        split_fingerprint=setting.split.fingerprint,
+        class_name=setting.class_name,
         seed=seed,
         image_size=size,
         codec=source.codec,
@@ -127,6 +111,42 @@ def audit(
     )
     append(source.folder, result)
     return result
+
+
+@dataclasses.dataclass(frozen=True)
+class _Drawn:
+    """The images of an audit."""
+
+    train: np.ndarray  # rows of the training images
+    missing: int  # training images that the dataset lacks
+    held_out: np.ndarray  # rows of the real images that were not trained on
+    real: np.ndarray  # those images (n, R, R, 3) uint8
+    fakes: np.ndarray  # (m, R, R, 3) uint8
+    known: np.ndarray  # class name of each, None where it is not known
+
+
+def _draw(setting: Setting, n: int) -> _Drawn:
+    """At most n images of each kind; generated ones of the classes of the training images, in their shares."""
+    source, class_name, seed = setting.source, setting.class_name, setting.seed
+    train, missing = training_rows(source, setting.image_set, setting.split, class_name)
+    held_out = held_out_rows(setting.image_set, setting.split, class_name, n, seed)
+    labels = setting.labels[train][randomness.order(seed, 2, len(train))]
+    n_fake = n if setting.run else min(n, len(source.files))
+    wanted = np.resize(labels, n_fake)
+    return _Drawn(
+        train=train,
+        missing=missing,
+        held_out=held_out,
+        real=np.asarray(setting.image_set.at(setting.size)[held_out]),
+        fakes=source.pictures(wanted, setting.size, class_name, seed),
+        known=wanted if source.conditional and class_name is None else np.full(n_fake, class_name, object),
+    )
+
+
+def _write_sheet(path: Path, picture: np.ndarray, setting: Setting) -> None:
+    """The closest pairs as a PNG that says what it shows."""
+    origin = {"audit": setting.source.name, "dataset": setting.image_set.record.name, "shows": "generated | nearest real"}
+    files.write_bytes(path, images.png_bytes(picture, origin))
 
 
 def _sheet_folder(out: Path | None, source: Generator | Folder) -> Path:
