@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gan_aug import __version__, catalog, files, gans, runs
 from gan_aug.checkpoint import load_sampled
@@ -59,14 +59,20 @@ def to_onnx(G: nn.Module, z_dim: int, n_classes: int) -> onnx.ModelProto:
     arguments = [torch.zeros(2, z_dim)]  # two rows: torch.export takes a size of one for a constant
     if n_classes:
         arguments.append(torch.full((2, n_classes), 1 / n_classes))
+    return as_graph(G, arguments, ["z", "y"][: len(arguments)], "image")
+
+
+def as_graph(network: nn.Module, arguments: list[Tensor], inputs: list[str], output: str) -> onnx.ModelProto:
+    """A network as an ONNX graph whose inputs and output have the given names; the number of rows is free, every other size is that of
+    ``arguments``, which have two rows each."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of its own deprecations, which no user of gan_aug can mend
         program = torch.onnx.export(
-            G,
+            network,
             tuple(arguments),
             dynamo=True,
-            input_names=["z", "y"][: len(arguments)],
-            output_names=["image"],
+            input_names=inputs,
+            output_names=[output],
             dynamic_shapes=tuple({0: torch.export.Dim.DYNAMIC} for _ in arguments),
             opset_version=_OPSET,
             verbose=False,

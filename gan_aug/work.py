@@ -194,6 +194,13 @@ def _review_batch(arguments: kinds.MakeReviewBatch, progress: Progress) -> dict[
 # --- upkeep ------------------------------------------------------------------------------------------------------------------------------
 
 
+def _nearest(arguments: kinds.PrepareNearest, progress: Progress) -> dict[str, Any]:
+    from gan_aug import nearest_making
+
+    record = nearest_making.prepare(**to_dict(arguments), on_progress=_counter(progress))
+    return {"extractor": record.extractor, "images": record.n_train}
+
+
 def _reindex(arguments: kinds.Reindex, progress: Progress) -> dict[str, Any]:
     return {"runs": store.reindex()}
 
@@ -220,6 +227,7 @@ WORK: dict[str, Callable[[Any, Progress], dict[str, Any]]] = {
     "classify": _classify,
     "study": _study,
     "review_batch": _review_batch,
+    "nearest": _nearest,
     "reindex": _reindex,
     "sleep": _sleep,
 }

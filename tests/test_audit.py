@@ -11,6 +11,7 @@ from PIL import Image, ImageFilter
 from scipy.stats import mannwhitneyu
 
 from gan_aug import audit, catalog, cli, runs, subjects
+from gan_aug.audit import spaces
 from gan_aug.audit.verdict import judge
 from gan_aug.checkpoint import Snapshot, save_snapshot
 from gan_aug.data.dataset import open_dataset
@@ -134,7 +135,7 @@ def test_ct_sees_copying_in_one_region_that_the_whole_hides() -> None:
 def test_cells_are_those_of_the_training_images() -> None:
     centres = np.array([[0.0, 0], [10, 0], [0, 10]])
     training = np.repeat(centres, 20, axis=0) + points(60, 2, 0, 0.1)
-    (found,) = copying.cells(training, 0, centres + 0.2)
+    (found,) = spaces.cells(training, 0, centres + 0.2)
     assert len(set(found)) == 3
 
 

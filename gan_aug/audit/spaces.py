@@ -17,6 +17,7 @@ from gan_aug.records import Split
 BLOCK = 1024  # training images handled at a time
 
 _PIXELS = 32  # side at which pixels are compared [px]
+CELLS = 3  # of C_T
 _CELL_IMAGES = 1000  # training images that the cells of C_T are fitted to
 
 
@@ -93,7 +94,7 @@ def measure(
     authentic = tuple(copying.authentic(found, own_distance) for found in (fake, held_out))
     sample = np.sort(randomness.order(seed, 3, len(train))[:_CELL_IMAGES])
     as_nearest = [query[found.turns, np.arange(query.shape[1])] for query, found in zip(queries, (fake, held_out), strict=True)]
-    cells = copying.cells(space.features(np.asarray(image_set.at(size)[train[sample]])), seed, *as_nearest)
+    places = cells(space.features(np.asarray(image_set.at(size)[train[sample]])), seed, *as_nearest)
     closer, chance = copying.closer_than_any(fake.relative, held_out.relative)
     audit = SpaceAudit(
         space=space.name,
@@ -105,8 +106,16 @@ def measure(
         median_relative=(float(np.median(fake.relative)), float(np.median(held_out.relative))),
         auth_pct=(100 * float(authentic[0].mean()), 100 * float(authentic[1].mean())),
         rank_z=copying.rank_z(fake.nearest, held_out.nearest),
-        ct=copying.ct_score(fake.nearest, held_out.nearest, *cells),
+        ct=copying.ct_score(fake.nearest, held_out.nearest, *places),
         closer_than_any=closer,
         closer_chance=chance,
     )
     return Measured(audit, fake, held_out, authentic)
+
+
+def cells(training: np.ndarray, seed: int, *sets: np.ndarray) -> list[np.ndarray]:
+    """The cell of every row of each set: k-means with 3 cells on features of training images (n, d)."""
+    from sklearn.cluster import KMeans
+
+    means = KMeans(min(CELLS, len(training)), n_init=10, random_state=seed).fit(training.astype(np.float64))
+    return [means.predict(rows.astype(np.float64)) for rows in sets]

@@ -201,6 +201,14 @@ class MakeReviewBatch(Arguments):
 
 
 @dataclasses.dataclass(frozen=True)
+class PrepareNearest(Arguments):
+    """Prepare the search for the training image that is nearest to a picture: the extractor as a graph, and features of the images."""
+
+    run_id: str
+    extractor: str = "derm"
+
+
+@dataclasses.dataclass(frozen=True)
 class Reindex(Arguments):
     """Make the index of runs anew from their folders."""
 
@@ -236,6 +244,7 @@ KINDS: dict[str, Kind] = {
     "classify": Kind(TrainClassifier, "device"),
     "study": Kind(RunStudy, "device"),
     "review_batch": Kind(MakeReviewBatch, "short"),
+    "nearest": Kind(PrepareNearest, "short"),
     "reindex": Kind(Reindex, "short"),
     "sleep": Kind(Sleep, "device"),
 }

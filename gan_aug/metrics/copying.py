@@ -1,7 +1,7 @@
 """Whether generated images repeat training images: nearest neighbours, AuthPct and C_T, each beside the same of held-out real images.
 
 A distance alone says nothing: real photographs too have near neighbours among others. So every number here is measured twice, for generated
-images and for real ones that the generator has not seen, against the same training images. NumPy, and scikit-learn for the cells of C_T.
+images and for real ones that the generator has not seen, against the same training images. NumPy only.
 
 Generators are trained with flips and turns, so an image is compared in all 8, and its distance to a training image is the least of them.
 Training images come in blocks, and no more than one block is held at a time: memory does not grow with their number.
@@ -17,7 +17,6 @@ from gan_aug.metrics import squared_distances
 
 TURNS = 8
 NEIGHBOURS = 11  # of each image that are kept: the nearest, and ten that say how near is usual there
-CELLS = 3  # of C_T
 FEWEST_IN_CELL = 20  # generated and held-out images, for the normal approximation
 
 Blocks = Callable[[], Iterator[tuple[int, np.ndarray]]]  # start position and features (b, d) of each block of training images, in order
@@ -168,14 +167,6 @@ def ct_score(fake: np.ndarray, held_out: np.ndarray, fake_cells: np.ndarray, hel
             total += in_held_out.sum() * rank_z(fake[in_fake], held_out[in_held_out])
             weights += in_held_out.sum()
     return float(total / weights) if weights else None
-
-
-def cells(training: np.ndarray, seed: int, *sets: np.ndarray) -> list[np.ndarray]:
-    """The cell of every row of each set: k-means with 3 cells on features of training images (n, d)."""
-    from sklearn.cluster import KMeans
-
-    means = KMeans(min(CELLS, len(training)), n_init=10, random_state=seed).fit(training.astype(np.float64))
-    return [means.predict(rows.astype(np.float64)) for rows in sets]
 
 
 def closer_than_any(fake: np.ndarray, held_out: np.ndarray) -> tuple[int, float]:

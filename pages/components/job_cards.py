@@ -24,6 +24,7 @@ TITLES = {
     "classify": "Train a classifier",
     "study": "Run a study",
     "review_batch": "Paint images for review",
+    "nearest": "Prepare nearest real images",
     "sleep": "Test the queue",
 }
 
