@@ -110,6 +110,14 @@ def _select_best(arguments: kinds.SelectBest, progress: Progress) -> dict[str, A
     return {"checkpoint": checkpoint.id}
 
 
+def _audit(arguments: kinds.AuditGenerator, progress: Progress) -> dict[str, Any]:
+    from gan_aug.audit import audit
+
+    options = to_dict(arguments)
+    found = audit(options.pop("reference"), **options, on_progress=_counter(progress))
+    return {"checkpoint": found.subject, "verdict": found.verdict, "sheet": found.sheet}
+
+
 def _sample(arguments: kinds.SampleImages, progress: Progress) -> dict[str, Any]:
     from gan_aug import latent, sample
 
@@ -164,6 +172,50 @@ def _study(arguments: kinds.RunStudy, progress: Progress) -> dict[str, Any]:
     path = workspace.studies() / plan.name / "report.html"
     report.write_html(plan.name, path)
     return {"study": plan.name, "report": str(path)}
+
+
+def _sweep(arguments: kinds.RunSweep, progress: Progress) -> dict[str, Any]:
+    """Point by point; what an earlier attempt finished is not trained again."""
+    from gan_aug import report, study
+
+    planned = study.load_sweep(arguments.name)
+    for number, point in enumerate(planned.points):
+
+        def at_point(share: float, message: str, number: int = number, point: study.Point = point) -> None:
+            progress.report((number + share) / len(planned.points), f"{point.label}: {message}")
+
+        _train_recipes(planned, point, progress, at_point)
+        _study(kinds.RunStudy(study.plan_point(planned, point).name), _Part(progress, at_point))
+    path = study.result_file(planned).with_name("report.html")
+    report.write_sweep_html(planned.name, path)
+    return {"sweep": planned.name, "report": str(path)}
+
+
+def _train_recipes(sweep: Any, point: Any, progress: Progress, report: Callable[[float, str], None]) -> None:
+    """Train the GANs of a point, or go on with them."""
+    from gan_aug import runs, study, train_gan
+
+    for recipe in sweep.recipes:
+        run_id = study.trained_for(sweep, point).get(recipe.text)
+        if run_id is None:
+            options = {"class_name": recipe.class_name, "preset": sweep.preset, "settings": sweep.gan_settings}
+            run_id = train_gan.prepare(recipe.gan, sweep.dataset, split_id=point.split_id, parent=sweep.name, **options).id
+            study.note_run(sweep, point, recipe, run_id)
+
+        def on_tick(tick: dict[str, Any], recipe: Any = recipe) -> None:
+            report(0.0, f"{recipe.gan}, {tick['kimg']:g} of {tick['total_kimg']:g} thousand images")
+
+        if runs.status(run_id).state != "finished":
+            train_gan.train(run_id, on_tick=on_tick, should_stop=progress.should_stop)
+        if runs.status(run_id).state != "finished":
+            raise Stopped
+
+
+class _Part:
+    """The progress of a part of a job: it reports through the whole's, and stops with it."""
+
+    def __init__(self, whole: Progress, report: Callable[[float, str], None]):
+        self.report, self.should_stop = report, whole.should_stop
 
 
 # --- reviews -----------------------------------------------------------------------------------------------------------------------------
@@ -223,9 +275,11 @@ WORK: dict[str, Callable[[Any, Progress], dict[str, Any]]] = {
     "export": _export,
     "evaluate": _evaluate,
     "select_best": _select_best,
+    "audit": _audit,
     "sample": _sample,
     "classify": _classify,
     "study": _study,
+    "sweep": _sweep,
     "review_batch": _review_batch,
     "nearest": _nearest,
     "reindex": _reindex,

@@ -11,7 +11,7 @@ import pytest
 import torch
 from test_study import TINY, make_gan, seen_in
 
-from gan_aug import classifier, cli, report, runs, stats, study
+from gan_aug import classifier, cli, jobs, report, runs, stats, study
 from gan_aug.data import training_list
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import list_splits, load_split
@@ -229,6 +229,30 @@ def test_a_sweep_trains_its_gans_and_goes_on_where_it_was(phantom: str, tmp_path
     out = capsys.readouterr().out
     assert result["verdict"] in out and "1/2 of the training images" in out
     assert (len(runs.list_runs("classifier")), len(runs.list_runs("gan"))) == (trained, 2), "nothing is trained twice"
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_sweep_is_a_job_that_goes_on_where_it_was_stopped(phantom: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAN_AUG_SLOTS", "cpu")
+    monkeypatch.setenv("GAN_AUG_AUTOSTART", "0")
+    assert study.list_sweeps() == []
+    quick = ClassifierConfig(resolution=32, steps=2, batch_size=8)
+    sweep = plan(fractions=(0.5, 1.0), seeds=(0,), config=quick)
+    assert study.list_sweeps() == [sweep]
+    with pytest.raises(NotFound, match="no results yet"):
+        study.load_sweep_result(sweep)
+    enough = iter([False] * 3 + [True] * 1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs.Progress, "should_stop", lambda progress: next(enough))
+        stopped = jobs.run_job(jobs.submit("sweep", {"name": "w"}).id)
+    assert stopped.status in ("cancelled", "lost"), stopped.error
+    gans = {run.id for run in runs.list_runs("gan")}
+    assert len(gans) == 1
+    job = jobs.run_job(jobs.resume(stopped.id).id)
+    assert job.status == "done", job.error
+    assert len(runs.list_runs("gan")) == 2 and gans < {run.id for run in runs.list_runs("gan")}
+    assert "1/2 of the training images" in Path(job.result["report"]).read_text(encoding="utf-8")
+    assert [row.point for row in study.load_sweep_result(sweep).rows] == [point.label for point in sweep.points]
 
 
 # --- how many steps ----------------------------------------------------------------------------------------------------------------------

@@ -117,6 +117,13 @@ def test_a_stopped_training_goes_on_in_the_same_run(home: Path, monkeypatch: pyt
     assert done("train_gan", run_id=stopped.result["run_id"])["checkpoint"] == finished.result["checkpoint"]
 
 
+def test_a_generator_is_audited(run_id: str) -> None:
+    result = done("audit", reference=run_id, data="phantom", n=20)
+    assert result["checkpoint"].startswith(run_id)
+    assert Path(result["sheet"]).exists()
+    assert result["verdict"] == study.history.last_audit(result["checkpoint"])["verdict"]
+
+
 def test_a_generator_is_exported(run_id: str) -> None:
     assert Path(done("export", checkpoint=run_id)["file"]).stat().st_size > 1000
 

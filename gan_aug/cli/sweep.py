@@ -1,6 +1,5 @@
 """Verbs that go around single studies: sweeps over splits, and how many steps a study needs."""
 
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
@@ -117,45 +116,17 @@ def _shares(text: str | None) -> tuple[float, ...]:
 
 def _run(planned: Any) -> bool:
     """Go through the points: train their GANs, run their studies; false if it was stopped."""
-    from gan_aug import jobs, study
-    from gan_aug.jobs.kinds import RunStudy
+    from gan_aug import jobs
+    from gan_aug.jobs.kinds import RunSweep
 
     with jobs.slot(f"gan-aug study sweep --name {planned.name}"):  # held before anything looks for a device
         from gan_aug.work import WORK
 
         with progress(f"sweep {planned.name}") as report, stop_wish(STOPPING) as wished:
-            for number, point in enumerate(planned.points):
-
-                def at_point(share: float, message: str = "", number: int = number, point: Any = point) -> None:
-                    report((number + share) / len(planned.points), f"{point.label}: {message}")
-
-                if not _train_gans(planned, point, at_point, wished):
-                    return False
-                try:
-                    WORK["study"](RunStudy(study.plan_point(planned, point).name), ConsoleProgress(at_point, wished))
-                except jobs.Stopped:
-                    return False
-    return True
-
-
-def _train_gans(planned: Any, point: Any, report: Callable[[float, str], None], wished: Callable[[], bool]) -> bool:
-    """Train the GANs of a point, or go on with them; false if it was stopped."""
-    from gan_aug import runs, study, train_gan
-
-    for recipe in planned.recipes:
-        run_id = study.trained_for(planned, point).get(recipe.text)
-        if run_id is None:
-            options = {"class_name": recipe.class_name, "preset": planned.preset, "settings": planned.gan_settings}
-            run_id = train_gan.prepare(recipe.gan, planned.dataset, split_id=point.split_id, parent=planned.name, **options).id
-            study.note_run(planned, point, recipe, run_id)
-        if runs.status(run_id).state != "finished":
-            train_gan.train(
-                run_id,
-                on_tick=lambda tick: report(0.0, f"{tick['kimg']:g} of {tick['total_kimg']:g} thousand images"),
-                should_stop=wished,
-            )
-        if runs.status(run_id).state != "finished":
-            return False
+            try:
+                WORK["sweep"](RunSweep(planned.name), ConsoleProgress(report, wished))
+            except jobs.Stopped:
+                return False
     return True
 
 

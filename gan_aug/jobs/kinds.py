@@ -132,6 +132,19 @@ class SelectBest(Arguments):
 
 
 @dataclasses.dataclass(frozen=True)
+class AuditGenerator(Arguments):
+    """Look whether a generator repeats the images that it was trained on."""
+
+    reference: str  # a run's snapshot, or a folder of images
+    data: str
+    extractor: str | None = None  # a network to look through, besides the pixels
+    n: int = 1000  # images of each kind, at most
+    seed: int = 0
+    class_name: str | None = None
+    split_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class SampleImages(Arguments):
     """Paint images into a folder of the workspace's exports."""
 
@@ -168,6 +181,16 @@ class RunStudy(Arguments):
 
     def check(self) -> None:
         check_name(self.name, "name of a study")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSweep(Arguments):
+    """Go through the points of a planned sweep: train the GANs that are missing, run the studies, and write the report."""
+
+    name: str
+
+    def check(self) -> None:
+        check_name(self.name, "name of a sweep")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,9 +263,11 @@ KINDS: dict[str, Kind] = {
     "export": Kind(ExportGenerator, "short"),
     "evaluate": Kind(EvaluateGenerator, "device"),
     "select_best": Kind(SelectBest, "device"),
+    "audit": Kind(AuditGenerator, "device"),
     "sample": Kind(SampleImages, "short"),
     "classify": Kind(TrainClassifier, "device"),
     "study": Kind(RunStudy, "device"),
+    "sweep": Kind(RunSweep, "device"),
     "review_batch": Kind(MakeReviewBatch, "short"),
     "nearest": Kind(PrepareNearest, "short"),
     "reindex": Kind(Reindex, "short"),

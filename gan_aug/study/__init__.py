@@ -31,8 +31,20 @@ from gan_aug.study.planning import (
 )
 from gan_aug.study.results import Analysis, ArmResult, Comparison, Curve, Estimate, Flip, Flips, Operating, PartResult, SourceResult
 from gan_aug.study.steps import Proposal, lengths, propose_steps
-from gan_aug.study.sweep import Point, Recipe, Sweep, load_sweep, note_run, plan_point, plan_sweep, trained_for
-from gan_aug.study.together import FoldTest, SweepResult, SweepRow, analyse_sweep
+from gan_aug.study.sweep import (
+    Point,
+    Recipe,
+    Sweep,
+    list_sweeps,
+    load_sweep,
+    note_run,
+    plan_point,
+    plan_sweep,
+    result_file,
+    scheme_at,
+    trained_for,
+)
+from gan_aug.study.together import FoldTest, SweepResult, SweepRow, analyse_sweep, load_sweep_result
 from gan_aug.study.words import p_text
 
 __all__ = [
@@ -65,10 +77,12 @@ __all__ = [
     "find_cell",
     "lengths",
     "list_studies",
+    "list_sweeps",
     "load_analysis",
     "load_plan",
     "load_study",
     "load_sweep",
+    "load_sweep_result",
     "make_exam",
     "note_run",
     "open_test",
@@ -78,6 +92,8 @@ __all__ = [
     "plan_sweep",
     "predictions",
     "propose_steps",
+    "result_file",
+    "scheme_at",
     "study_folder",
     "study_name",
     "test_accesses",

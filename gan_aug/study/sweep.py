@@ -261,6 +261,12 @@ def load_sweep(name: str) -> Sweep:
     return from_dict(Sweep, files.read_json(path))
 
 
+def list_sweeps() -> list[Sweep]:
+    """The sweeps of the workspace, newest first."""
+    found = [from_dict(Sweep, files.read_json(path)) for path in (workspace.home() / "sweeps").glob("*/sweep.json")]
+    return sorted(found, key=lambda sweep: sweep.created, reverse=True)
+
+
 def result_file(sweep: Sweep) -> Path:
     """Where the result of a sweep is kept."""
     return _folder(sweep.name) / "result.json"

@@ -3,8 +3,8 @@
 import dataclasses
 
 from gan_aug import files, runs, stats
-from gan_aug.errors import InvalidValue
-from gan_aug.records import to_dict
+from gan_aug.errors import InvalidValue, NotFound
+from gan_aug.records import from_dict, to_dict
 from gan_aug.study.analysis import load_analysis
 from gan_aug.study.results import Comparison
 from gan_aug.study.sweep import Point, Sweep, result_file, scheme_at
@@ -98,6 +98,20 @@ def analyse_sweep(sweep: Sweep) -> SweepResult:
     result = SweepResult(sweep.name, sweep.kind, sweep.base, rows, folds, verdict, runs.now())
     files.write_json(result_file(sweep), to_dict(result))
     return result
+
+
+def load_sweep_result(sweep: Sweep) -> SweepResult:
+    """The result that was kept.
+
+    Raises
+    ------
+    NotFound
+        If the sweep was not gone through to its end yet.
+    """
+    path = result_file(sweep)
+    if not path.exists():
+        raise NotFound(f"Sweep {sweep.name} has no results yet.", f"Go on with: gan-aug study sweep --name {sweep.name}")
+    return from_dict(SweepResult, files.read_json(path))
 
 
 def _measured(sweep: Sweep, point: Point, scheme: str) -> tuple[Comparison, float, float, bool]:

@@ -9,7 +9,7 @@ from gan_aug.records import Job
 from pages.components import chrome
 
 ACTIVE = ("queued", "running")
-RESUMABLE = ("train_gan", "classify", "study")  # these go on where they were; other work starts over
+RESUMABLE = ("train_gan", "classify", "study", "sweep")  # these go on where they were; other work starts over
 
 TITLES = {
     "demo": "Draw the phantom demo",
@@ -21,8 +21,10 @@ TITLES = {
     "train_gan": "Train a GAN",
     "export": "Prepare a GAN for viewing",
     "evaluate": "Measure a GAN",
+    "audit": "Audit a GAN",
     "classify": "Train a classifier",
     "study": "Run a study",
+    "sweep": "Run a sweep",
     "review_batch": "Paint images for review",
     "nearest": "Prepare nearest real images",
     "sleep": "Test the queue",
