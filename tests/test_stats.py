@@ -602,3 +602,32 @@ def test_impossible_settings_are_refused() -> None:
         stats.ece([0, 1], [0.2, 0.4], bins=0)
     with pytest.raises(InvalidValue, match="proportion"):
         stats.wilson(4, 3)
+
+
+def test_images_of_one_patient_count_less_than_as_many_patients() -> None:
+    rng = np.random.default_rng(0)
+    hits = rng.random(60) < 0.7
+    alone = stats.wilson_of_groups(hits, np.arange(60))
+    assert alone == stats.wilson(int(hits.sum()), 60)
+    # Every image four times, as one patient's: worth the 60 that they are, but for the finite number of patients.
+    repeated = stats.wilson_of_groups(np.repeat(hits, 4), np.repeat(np.arange(60), 4))
+    assert repeated.value == alone.value
+    assert (repeated.low, repeated.high) == pytest.approx((alone.low, alone.high), abs=2e-3)
+    assert "60 groups worth 59 images" in repeated.method
+    # Patients whose images cancel out are worth no more than their images.
+    even = stats.wilson_of_groups([True, False] * 30, np.repeat(np.arange(30), 2))
+    assert (even.low, even.high) == pytest.approx((stats.wilson(30, 60).low, stats.wilson(30, 60).high))
+    every = stats.wilson_of_groups([True] * 40, np.repeat(np.arange(10), 4))
+    assert (every.low, every.high) == pytest.approx((stats.wilson(10, 10).low, 1.0))
+    with pytest.raises(InvalidValue, match="do not belong together"):
+        stats.wilson_of_groups([True], [1, 2])
+
+
+def test_the_interval_over_groups_covers_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(1)
+    groups, covered = np.repeat(np.arange(40), 5), 0
+    for _ in range(300):
+        shares = rng.beta(3, 1, 40)  # each patient's own; 0.75 on average
+        found = stats.wilson_of_groups(rng.random(200) < np.repeat(shares, 5), groups)
+        covered += found.low <= 0.75 <= found.high
+    assert 0.90 <= covered / 300 <= 0.99

@@ -678,6 +678,54 @@ def test_flips_are_counted_and_the_largest_are_kept() -> None:
     assert all(case.mended == (bool(case.label) == called[case.image_id]) for case in flips.cases)
 
 
+@pytest.mark.parametrize("aim", [study.Aim("specificity", 0.8), study.Aim("sensitivity", 0.9)])
+def test_one_operating_point_is_chosen_on_val_and_carried_over(aim: study.Aim) -> None:
+    predictions = made_up({"standard": 0.8, "none": 1.6})
+    calls = study.carry_over(predictions, "test", ("standard", "none"), aim)
+    for found in calls:
+        mean = predictions[predictions["scheme"] == found.scheme].groupby(["part", "image_id"])[["label", "score"]].mean()
+        val, test = mean.loc["val"], mean.loc["test"]
+        reach = stats.sensitivity_at_specificity if aim.what == "specificity" else stats.specificity_at_sensitivity
+        threshold = reach(val["label"].round(), val["score"], aim.level).threshold
+        assert found.threshold == threshold
+        assert found.found == ((test["score"] >= threshold) & (test["label"] == 1)).sum()
+        assert found.false_alarms == ((test["score"] >= threshold) & (test["label"] == 0)).sum()
+        assert found.found + found.missed == test["label"].sum() and found.found + found.missed + found.false_alarms + found.cleared == len(
+            test
+        )
+        assert found.sensitivity.value == found.found / (found.found + found.missed)
+        assert found.specificity.low < found.specificity.value < found.specificity.high
+    one, other = calls
+    flips = study.find_flips(predictions, "test", "standard", "none", aim)
+    assert sum(case.mended and case.label == 1 for case in flips) - sum(not case.mended and case.label == 1 for case in flips) == (
+        other.found - one.found
+    )
+    assert sum(case.mended and case.label == 0 for case in flips) - sum(not case.mended and case.label == 0 for case in flips) == (
+        other.cleared - one.cleared
+    )
+    back = study.find_flips(predictions, "test", "none", "standard", aim)
+    assert {(case.image_id, case.mended) for case in flips} == {(case.image_id, not case.mended) for case in back}
+    with pytest.raises(InvalidValue, match="cannot be chosen"):
+        study.Aim("specificity", 1.0)
+
+
+def test_the_flips_of_the_page_are_those_of_the_analysis() -> None:
+    predictions = made_up({"standard": 0.8, "none": 1.6})
+    kept = measure_part(predictions, "test", "d", ("standard", "none"), "standard").comparison("none").flips
+    assert study.find_flips(predictions, "test", "standard", "none", study.Aim("specificity", 0.95))[: len(kept.cases)] == kept.cases
+
+
+def test_ratios_of_one_generator_make_a_curve() -> None:
+    names = ("none", "standard", "standard+synthetic:a@2", "standard+synthetic:a@0.5", "standard+ten-percent:a", "standard+synthetic:b@1")
+    (ladder,) = study.ladders((*names, "synthetic:a@1", "synthetic-only:a@2", "synthetic-only:a@1", "standard+balance:a"))
+    assert ladder.name == "standard+synthetic:a"
+    assert [(dose.scheme, dose.ratio) for dose in ladder.doses] == [
+        ("standard", 0.0), ("standard+ten-percent:a", 0.1), ("standard+synthetic:a@0.5", 0.5), ("standard+synthetic:a@2", 2.0),
+    ]  # fmt: skip
+    (bare,) = study.ladders(("weighted+synthetic:a@1", "weighted+synthetic:a@2", "standard"))
+    assert [dose.ratio for dose in bare.doses] == [1.0, 2.0]
+
+
 def test_sources_are_measured_apart_and_one_of_a_single_class_is_a_caution() -> None:
     predictions = made_up({"none": 1.0})
     test = predictions[predictions["part"] == "test"].drop_duplicates("image_id")

@@ -5,7 +5,7 @@ classes and scores that are not finite with :class:`gan_aug.errors.InvalidValue`
 from, with one exception: what is *fitted or chosen* (recalibration, thresholds) asks for the part and refuses ``test``.
 """
 
-from gan_aug.stats.agreement import Interval, clopper_pearson, cohen_kappa, wilson
+from gan_aug.stats.agreement import Interval, clopper_pearson, cohen_kappa, wilson, wilson_of_groups
 from gan_aug.stats.calibration import (
     Recalibration,
     Reliability,
@@ -78,4 +78,5 @@ __all__ = [
     "specificity_at_sensitivity",
     "uniforms",
     "wilson",
+    "wilson_of_groups",
 ]

@@ -23,11 +23,42 @@ class Interval:
 def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     """A proportion with Wilson's (1927) score interval, whose coverage is near nominal on average."""
     _check_counts(successes, n)
+    return _score_interval(successes / n, n, level)
+
+
+def _score_interval(share: float, n: float, level: float) -> Interval:
     z = z_of_level(level)
-    share = successes / n
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return Interval(share, max(0.0, float(centre - half)), min(1.0, float(centre + half)), level, "Wilson")
+
+
+def wilson_of_groups(hits: Sequence[bool], groups: Sequence, level: float = 0.95) -> Interval:
+    """The share of hits with Wilson's interval for as many independent images as the groups (patients) are worth.
+
+    Images of one patient are alike, so n of them tell less than n of as many patients. The number that they are worth is n over the design
+    effect (Kish 1965): the variance of a share over groups, by the linearised ratio, over that of n independent images; never more than n.
+    Where all hit or none does there is no variance to see, and each group counts once.
+
+    Raises
+    ------
+    InvalidValue
+        If there are no images, or not as many groups.
+    """
+    hit, names = np.asarray(hits, np.float64), np.asarray(groups)
+    if hit.shape != names.shape:
+        raise InvalidValue(f"{len(names)} groups and {len(hit)} images do not belong together.", "Name the group of every image.")
+    _check_counts(int(hit.sum()), len(hit))
+    unique, place = np.unique(names, return_inverse=True)
+    n, share = len(hit), float(hit.mean())
+    if len(unique) == n:
+        return wilson(int(hit.sum()), n, level)
+    worth = float(len(unique))
+    if 0.0 < share < 1.0 and len(unique) > 1:
+        residuals = np.bincount(place, weights=hit - share)
+        variance = len(unique) / (len(unique) - 1) * float(residuals @ residuals) / n**2
+        worth = n / max(1.0, variance / (share * (1.0 - share) / n))
+    return dataclasses.replace(_score_interval(share, worth, level), method=f"Wilson, {len(unique)} groups worth {worth:.0f} images")
 
 
 def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval:

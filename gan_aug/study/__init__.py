@@ -18,6 +18,8 @@ from gan_aug.study.cells import (
     val_exam,
     write_cell,
 )
+from gan_aug.study.operating import Aim, Calls, carry_over
+from gan_aug.study.operating import flips as find_flips
 from gan_aug.study.planning import (
     Arm,
     Plan,
@@ -29,6 +31,7 @@ from gan_aug.study.planning import (
     study_folder,
     study_name,
 )
+from gan_aug.study.ratios import Dose, Ladder, ladders
 from gan_aug.study.results import Analysis, ArmResult, Comparison, Curve, Estimate, Flip, Flips, Operating, PartResult, SourceResult
 from gan_aug.study.steps import Proposal, lengths, propose_steps
 from gan_aug.study.sweep import (
@@ -48,17 +51,21 @@ from gan_aug.study.together import FoldTest, SweepResult, SweepRow, analyse_swee
 from gan_aug.study.words import p_text
 
 __all__ = [
+    "Aim",
     "Analysis",
     "Arm",
     "ArmResult",
+    "Calls",
     "Cell",
     "Comparison",
     "Curve",
+    "Dose",
     "Estimate",
     "Exam",
     "Flip",
     "Flips",
     "FoldTest",
+    "Ladder",
     "Operating",
     "PartResult",
     "Plan",
@@ -71,10 +78,13 @@ __all__ = [
     "SweepRow",
     "analyse",
     "analyse_sweep",
+    "carry_over",
     "cells",
     "check_cell",
     "default_positive",
     "find_cell",
+    "find_flips",
+    "ladders",
     "lengths",
     "list_studies",
     "list_sweeps",

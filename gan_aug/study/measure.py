@@ -131,24 +131,38 @@ def _over_seeds(arm: Scores, base: Scores) -> dict[str, object]:
 
 
 def _flips(arm: Scores, base: Scores, val: Scores, base_val: Scores) -> Flips:
-    """Images that an arm and the base call differently, each at the threshold that its own val scores gave it."""
-    called, base_called = (
-        scores.mean >= stats.choose_threshold(chosen.labels, chosen.mean, part=chosen.part, specificity=0.95).threshold
-        for scores, chosen in ((arm, val), (base, base_val))
+    """How the calls of an arm differ from the base's, each at the threshold for 95 % specificity that its own val scores gave it."""
+    thresholds = (
+        stats.choose_threshold(chosen.labels, chosen.mean, part=chosen.part, specificity=0.95).threshold for chosen in (base_val, val)
     )
-    flipped, positive = called != base_called, arm.labels == 1
-    mended = flipped & (called == positive)
-    change = np.where(flipped, np.abs(arm.mean - base.mean), -1.0)
-    cases = [place for place in np.argsort(-change, kind="stable")[:SHOWN_FLIPS] if flipped[place]]
+    cases = flipped(base, arm, *thresholds)
+    counts = {(mended, label): 0 for mended in (True, False) for label in (0, 1)}
+    for case in cases:
+        counts[case.mended, case.label] += 1
     return Flips(
-        mended_positive=int((mended & positive).sum()),
-        lost_positive=int((flipped & ~mended & positive).sum()),
-        mended_negative=int((mended & ~positive).sum()),
-        lost_negative=int((flipped & ~mended & ~positive).sum()),
-        cases=tuple(
-            Flip(arm.images[i], str(arm.groups[i]), int(arm.labels[i]), float(base.mean[i]), float(arm.mean[i]), bool(mended[i]))
-            for i in cases
-        ),
+        mended_positive=counts[True, 1],
+        lost_positive=counts[False, 1],
+        mended_negative=counts[True, 0],
+        lost_negative=counts[False, 0],
+        cases=cases[:SHOWN_FLIPS],
+    )
+
+
+def flipped(base: Scores, arm: Scores, base_threshold: float, threshold: float) -> tuple[Flip, ...]:
+    """The images that two schemes call differently, each at its own threshold; those whose score changes most come first."""
+    called, base_called, positive = arm.mean >= threshold, base.mean >= base_threshold, arm.labels == 1
+    change = np.where(called != base_called, np.abs(arm.mean - base.mean), -1.0)
+    places = np.argsort(-change, kind="stable")[: int((called != base_called).sum())]
+    return tuple(
+        Flip(
+            arm.images[i],
+            str(arm.groups[i]),
+            int(arm.labels[i]),
+            float(base.mean[i]),
+            float(arm.mean[i]),
+            bool(called[i] == positive[i]),
+        )
+        for i in places
     )
 
 
