@@ -12,7 +12,7 @@ import io
 import os
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ def make(
     mode: str = "curate",
     *,
     first_seed: int = 0,
+    seeds: Sequence[int] = (),
     class_name: str | None = None,
     truncation: float = 1.0,
     data: str | None = None,
@@ -64,6 +65,8 @@ def make(
         ``RUN``, ``RUN@best``, ``RUN@last`` or ``RUN@kimg``.
     n : int
         Pictures: all painted in the mode ``curate``, painted and real ones together in the mode ``blind``, repeats not counted.
+    seeds : sequence of int
+        In the mode ``curate``: paint these, instead of ``n`` from ``first_seed`` on.
     data, part : str
         Dataset, and part of its split (train or val), from which a blind batch takes its real pictures.
     margin : float
@@ -84,17 +87,17 @@ def make(
         If what is named does not exist or does not fit, or there are too few real images.
     """
     run, checkpoint = runs.resolve(reference)
-    painter = functools.partial(_paint, checkpoint.id, first_seed=first_seed, class_name=class_name, truncation=truncation)
+    painter = functools.partial(_paint, checkpoint.id, class_name=class_name, truncation=truncation, on_progress=on_progress)
     if mode == "blind":
         # A secret, so that neither names nor orders follow from what a reader may know of the batch.
         secret = secrets.token_hex(16)
         n_painted = _share(random.Random(secret), n)
         real = _real(run, class_name, data, part, n - n_painted, secret)
-        pixels, names = painter(n_painted, on_progress=on_progress)
+        pixels, names = painter(list(range(first_seed, first_seed + n_painted)))
         cases = _write_blind(name, folder, secret, list(zip(pixels, names, strict=True)), real)
         settings = {"seed": secrets.randbits(62), "margin": margin, "data": data, "part": part, "checkpoint": checkpoint.id}
         return cases, settings
-    pixels, names = painter(n, on_progress=on_progress)
+    pixels, names = painter(list(seeds) or list(range(first_seed, first_seed + n)))
     cases = []
     for picture, origin in zip(pixels, names, strict=True):
         content = images.png_bytes(picture, sample.provenance(run, checkpoint, origin.seed, origin.class_name, origin.truncation))
@@ -104,14 +107,13 @@ def make(
 
 
 def _paint(
-    checkpoint: str, n: int, *, first_seed: int, class_name: str | None, truncation: float, on_progress: OnProgress | None
+    checkpoint: str, seeds: list[int], *, class_name: str | None, truncation: float, on_progress: OnProgress | None
 ) -> tuple[np.ndarray, list[SyntheticImage]]:
     """Pictures (n, R, R, 3) uint8, and their names."""
-    seeds = list(range(first_seed, first_seed + n))
     pixels, names = [], []
-    for start in range(0, n, _BLOCK):
+    for start in range(0, len(seeds), _BLOCK):
         if on_progress:
-            on_progress(start, n, f"Painting with {checkpoint}.")
+            on_progress(start, len(seeds), f"Painting with {checkpoint}.")
         painted, named = sample.sample(checkpoint, seeds[start : start + _BLOCK], class_name, truncation)
         pixels.append(painted)
         names += named

@@ -201,6 +201,7 @@ class MakeReviewBatch(Arguments):
     reference: str
     n: int = 200  # images: all painted, or in blind mode painted and real ones together
     first_seed: int = 0
+    seeds: tuple[int, ...] = ()  # these instead, as many as they are; curate mode
     mode: Literal["curate", "blind"] = "curate"
     class_name: str | None = None
     truncation: float = 1.0
@@ -215,6 +216,10 @@ class MakeReviewBatch(Arguments):
         fewest, most = (10, 2_000) if self.mode == "blind" else (1, 10_000)
         if not fewest <= self.n <= most:
             raise InvalidValue(f"A {self.mode} batch cannot have {self.n} images.", f"Ask for {fewest} to {most:,}.")
+        if self.seeds and self.mode == "blind":
+            raise InvalidValue("The pictures of a blind batch are not chosen by hand.", "Make a batch to be curated of chosen seeds.")
+        if len(self.seeds) > most or len(set(self.seeds)) < len(self.seeds) or not all(0 <= seed < 2**63 for seed in self.seeds):
+            raise InvalidValue("These seeds cannot be a batch.", f"Name up to {most:,} different whole numbers from 0 on.")
         if not 0 < self.margin < 0.5:
             raise InvalidValue(f"The margin around chance cannot be {self.margin:g}.", "Give a number above 0 and below 0.5, such as 0.1.")
         if self.mode == "blind" and self.data is None:
