@@ -23,7 +23,9 @@ MOST_SEEDS = 48
 
 
 def page() -> None:
-    chrome.header("Explore", "Look at what a trained generator paints. Nothing here is a photograph of a patient.")
+    chrome.header(
+        "Explore", "Look at what a trained generator paints. Every picture is synthetic, except where its caption says that it is real."
+    )
     found = generators.available()
     if not found:
         generators.none_yet()

@@ -3,19 +3,23 @@
 import base64
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from made_up import Z_DIM, make_run
+from made_up import Z_DIM, make_batch, make_run
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 from test_pages import _as_on_the_server, click, open_page, texts  # noqa: F401 (the fixture applies here too)
 
-from gan_aug import directions, images, latent, runs, sample, store
+from gan_aug import directions, images, jobs, latent, nearest, nearest_making, runs, sample, store
+from gan_aug import workspace as workspace_paths
+from gan_aug.errors import UserError
+from gan_aug.records import SyntheticImage
 from gan_aug.render import open_generator
-from pages.components import explore_directions
+from pages.components import explore_directions, nearest_real, stars
 
 DCGAN, ACGAN = "dcgan-phantom-malignant-ab12", "acgan-phantom-cd34"
 
@@ -130,3 +134,183 @@ def test_directions_of_a_generator_that_has_none_are_explained(generators: str, 
     monkeypatch.setattr(directions, "first_layer", refuse)
     app = explore(mode="directions", run=DCGAN, at="1")
     assert "linear layer" in app.error[0].value
+
+
+# --- nearest real images -----------------------------------------------------------------------------------------------------------------
+
+EYES = "random-conv:0"
+
+
+@pytest.fixture
+def eyes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small extractor in place of derm, which is not in the checkpoints of a test."""
+    monkeypatch.setattr(nearest_real, "extractors", lambda: [EYES])
+
+
+def test_without_the_comparison_the_page_offers_to_prepare_it(generators: str, eyes: None) -> None:
+    app = explore(mode="walk", run=DCGAN, near="true")
+    assert film(app)["rows"][0]["reals"] is None, "the pictures are there nevertheless"
+    app = click(app, "Prepare the nearest real images")
+    (job,) = jobs.list_jobs()
+    assert (job.kind, job.arguments) == ("nearest", {"run_id": DCGAN, "extractor": EYES})
+    assert "Prepare the nearest real images" not in [button.label for button in app.button]
+    assert "Waiting" in texts(app)
+
+
+def test_the_nearest_real_image_comes_after_the_pictures_and_is_the_right_one(generators: str, eyes: None) -> None:
+    nearest_making.prepare(DCGAN, EYES)
+    app = explore(mode="walk", run=DCGAN, seeds="5,9", frames="8", near="true")
+    assert film(app)["rows"][0]["reals"] is None
+    assert "being looked up" in texts(app)
+    app = app.run()  # what the browser's clock does
+    (row,) = film(app)["rows"]
+    assert len(row["reals"]) == 8
+    assert "being looked up" not in texts(app)
+    space = nearest.opened(runs.load_run(DCGAN), EYES)
+    painted = np.stack([pixels(frame) for frame in row["frames"]])
+    for real, found in zip(row["reals"], space.find(painted), strict=True):
+        assert real["name"] == space.images.table["image_id"].iat[found.row]
+        assert real["distance"] == f"{found.distance:.2f}"
+        assert np.array_equal(pixels(real), space.picture(found))
+        assert f"usual: {space.record.usual:.2f}" in real["words"]
+    assert f"half lie nearer than {space.record.usual:.2f}" in texts(app).replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("neighbour", "said"),
+    [
+        (nearest.Neighbour(0, 0, 0.0, 0), "as good as the training image itself"),
+        (nearest.Neighbour(0, 0, 1.25, 0), "Distance 1.25 (usual: 2.00); nearer than any of 20 unseen real images."),
+        (nearest.Neighbour(0, 0, 2.5, 13), "13 of 20 unseen real images lie nearer"),
+        (nearest.Neighbour(0, 0, 9.0, 20), "farther than all of 20 unseen real images"),
+    ],
+)
+def test_a_distance_is_told_beside_the_yardstick(neighbour: nearest.Neighbour, said: str) -> None:
+    assert said in nearest_real.words(neighbour, 20, 2.0)
+
+
+def test_without_the_dataset_the_page_tells_the_stored_audit(generators: str, eyes: None) -> None:
+    shutil.rmtree(workspace_paths.datasets() / "phantom")
+    app = explore(mode="walk", run=DCGAN, at="2.5", near="true")
+    assert film(app)["rows"]
+    assert "not in this workspace" in app.info[0].value
+    assert "no audit of this snapshot" in texts(app)
+    line = {"subject": f"{DCGAN}@2.5", "verdict": "copies", "reasons": ["3 of 50 are training images."], "created": "2026-01-02T00:00:00"}
+    (runs.run_folder(DCGAN) / "audits.jsonl").write_text(json.dumps(line) + "\n")
+    said = texts(explore(mode="walk", run=DCGAN, at="2.5", near="true")).replace("\\", "")
+    assert "**copies**" in said and "3 of 50 are training images." in said and "2026-01-02" in said
+
+
+def test_an_extractor_that_is_not_there_is_named(generators: str) -> None:
+    app = explore(mode="walk", run=DCGAN, near="true")
+    assert "derm" in texts(app)
+    assert film(app)["rows"]
+    assert not app.error
+
+
+def test_a_search_that_fails_is_told_once_and_leaves_the_pictures(generators: str, eyes: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    nearest_making.prepare(DCGAN, EYES)
+    asked: list[int] = []
+
+    def fail(self: Any, pictures: np.ndarray) -> Any:
+        asked.append(len(pictures))
+        raise UserError("The features cannot be read.", "Prepare them again.")
+
+    monkeypatch.setattr(nearest.Space, "find", fail)
+    app = explore(mode="walk", run=DCGAN, seeds="5,10", near="true").run()
+    assert not app.exception
+    assert "cannot be read" in app.error[0].value
+    app = app.run()
+    assert len(asked) == 1
+    assert "could not be looked up" in texts(app)
+    assert film(app)["rows"]
+
+
+def test_side_by_side_each_generator_has_its_own_training_images(generators: str, eyes: None) -> None:
+    nearest_making.prepare(DCGAN, EYES)
+    app = explore(mode="same", runs=f"{DCGAN},{ACGAN}", list="1,2", near="true").run()
+    reals = [row["reals"] for row in film(app)["rows"]]
+    assert all(reals), "both have seen the same images here, and so share what was prepared"
+
+
+# --- stars -------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_only_pictures_of_whole_seeds_can_be_starred(generators: str) -> None:
+    assert film(explore(mode="walk", run=DCGAN, seeds="5,9,12", frames="9"))["can_star"] == [True, *[False] * 3] * 2 + [True]
+    assert film(explore(mode="directions", run=DCGAN, steps="5"))["can_star"] == [False, False, True, False, False]
+    assert film(explore(mode="class", seed="4", frames="9"))["can_star"] == [True, *[False] * 7, True]
+    assert all(film(explore(mode="seeds", run=DCGAN))["can_star"])
+
+
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """The address, as :mod:`pages.components.stars` writes and reads it."""
+    kept: dict[str, list[str]] = {}
+
+    class Params:
+        def get_all(self, key: str) -> list[str]:
+            return kept.get(key, [])
+
+        def __setitem__(self, key: str, value: list[str]) -> None:
+            kept[key] = value
+
+    monkeypatch.setattr(stars.st, "query_params", Params())
+    return kept
+
+
+def test_stars_come_and_go_with_the_pictures_that_are_shown(address: dict[str, list[str]]) -> None:
+    images_of = [(SyntheticImage("run@1", seed, "a b!c", 1.0),) for seed in range(4)]
+    other = [(SyntheticImage("run@2", 7, None, 0.5),)]
+    stars.change(other, [0])
+    stars.change(images_of, [3, 1])
+    stars.change(images_of, [1, 2])
+    assert stars.starred() == [other[0][0], images_of[1][0], images_of[2][0]]
+    assert len(address[stars.KEY]) == 2
+    stars.change(images_of, [])
+    assert stars.starred() == [other[0][0]]
+    stars.change(images_of, [9, -1])
+    assert stars.starred() == [other[0][0]]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "a!b!c!d", "run@1!m!1!", "run@1!m!1!-4", "run@1!m!nan!4", "run@1!m!9!4", "run@1!m!1!" + "9" * 40]
+)
+def test_an_address_that_is_no_star_is_left_out(address: dict[str, list[str]], text: str) -> None:
+    address[stars.KEY] = [text, "run@1!m!1!4"]
+    assert stars.starred() == [SyntheticImage("run@1", 4, "m", 1.0)]
+
+
+def test_starred_seeds_become_a_review_batch_of_exactly_these_pictures(generators: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAN_AUG_SLOTS", "cpu")
+    app = explore(mode="seeds", run=ACGAN, stars=f"{ACGAN}@2!malignant!0.8!3.11", **{"class": "malignant", "variety": "0.8"})
+    assert film(app)["starred"] == [3, 11]
+    assert "2 starred pictures" in texts(app)
+    app.text_input[-1].set_value("mine")
+    app = click(app, "Paint the batch")
+    assert not app.error
+    assert film(app)["starred"] == []
+    (job,) = jobs.list_jobs()
+    assert jobs.run_job(job.id).status == "done"
+    cases = store.cases("mine")
+    assert {case.synthetic for case in cases} == {SyntheticImage(f"{ACGAN}@2", seed, "malignant", 0.8) for seed in (3, 11)}
+    for case in cases:
+        shown = pixels(film(app)["rows"][0]["frames"][case.synthetic.seed])
+        assert np.array_equal(np.asarray(Image.open(case.path)), shown)
+
+
+def test_stars_can_be_removed_and_a_batch_name_that_is_taken_is_refused(generators: str) -> None:
+    make_batch("there", 2)
+    app = explore(mode="seeds", run=DCGAN, stars=f"{DCGAN}@4!malignant!1!3")
+    app.text_input[-1].set_value("there")
+    app = click(app, "Paint the batch")
+    assert "already is a batch" in app.error[0].value
+    assert jobs.list_jobs() == []
+    app = click(app, "Remove")
+    assert "starred" not in texts(app)
+
+
+def test_stars_of_a_generator_that_is_gone_cannot_be_painted(generators: str) -> None:
+    app = click(explore(mode="seeds", run=DCGAN, stars="gone@4!malignant!1!3"), "Paint the batch")
+    assert "gone" in app.error[0].value
+    assert jobs.list_jobs() == []

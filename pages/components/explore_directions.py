@@ -43,7 +43,8 @@ def mode(found: dict[str, Run]) -> None:
     captions = [_position(int(seed), offset) for offset in np.linspace(-reach, reach, int(frames))]
     film_view.show("film", [painted], captions, start=int(frames) // 2)
     if choice not in saved:
-        _name_it(run, vector, choice, saved)
+        with chrome.guard():
+            _name_it(run, vector, choice, saved)
     film_view.downloads(painted, f"{checkpoint.id}-seed{seed}-{name}")
     with st.expander("All directions", icon=":material/format_list_numbered:"):
         _table(sefa.strengths, sefa.vectors, list(saved.values()))

@@ -1,24 +1,100 @@
-"""Pictures of one or several generators on the Explore page: the filmstrip, and the files to take away."""
+"""Pictures of one or several generators on the Explore page: the filmstrip, nearest real images, stars, and the files to take away."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.components import filmstrip, painting
+from gan_aug import files
+from gan_aug.errors import UserError
+from gan_aug.nearest import Space
+from pages.components import chrome, filmstrip, nearest_real, painting, stars
 from pages.components.filmstrip import Film
 
 KEY = "film"
 
 _FORMATS = {".webp": ("Animation (WebP)", "image/webp"), ".gif": ("Animation (GIF)", "image/gif"), ".png": ("Strip (PNG)", "image/png")}
+_SHOWN = "film_shown"  # the view that the browser has been given already
+_FAILED = "film_failed"  # the view whose nearest real images could not be found
+_SOON = 0.3  # seconds until the nearest real images are looked up, after the pictures are on their way
 
 
 def show(
     layout: str, painted: Sequence[painting.Painting], captions: Sequence[str], marks: Sequence[str] | None = None, start: int = 0
 ) -> None:
-    """Hand pictures to the filmstrip, one row per painting; ``start`` is the column it begins at."""
-    view = "/".join(each.digest for each in painted)
-    film = Film(view, layout, tuple(each.row for each in painted), tuple(captions), tuple(marks or [""] * len(captions)), start)
-    filmstrip.show(film, KEY)
+    """Show pictures, one row per painting; ``start`` is the column that the filmstrip begins at.
+
+    The pictures come first. Where nearest real images are asked for, they are looked up in a second pass, and filled in under the pictures.
+    """
+    film = Film(
+        view=files.sha256_bytes("/".join(each.digest for each in painted).encode())[:24],
+        layout=layout,
+        rows=tuple(each.row for each in painted),
+        captions=tuple(captions),
+        marks=tuple(marks or [""] * len(captions)),
+        can_star=tuple(all(names) for names in zip(*(each.names for each in painted), strict=True)),
+        start=start,
+    )
+    place = st.container()  # filled last, because what is chosen below it decides what is in it
+    spaces: dict[str, Space] = {}
+    if nearest_real.asked():
+        try:
+            spaces = nearest_real.panel(painted)
+        except UserError as error:
+            nearest_real.unavailable(error)
+        if sum(len(each.images) for each in painted) > nearest_real.MOST:
+            st.caption(f"Only views of up to {nearest_real.MOST} pictures are compared. Choose fewer seeds or generators.")
+            spaces = {}
+    waiting = _missing(painted, spaces) and st.session_state.get(_FAILED) != film.view
+    with place:
+        st.fragment(_film, run_every=_SOON if waiting else None)(film, list(painted), spaces)
+
+
+@chrome.guard()
+def _film(film: Film, painted: list[painting.Painting], spaces: dict[str, Space]) -> None:
+    shown = [tuple(name for name in names if name) for names in zip(*(each.names for each in painted), strict=True)]
+    chosen = stars.starred()
+    rows = tuple(
+        dataclasses.replace(row, reals=nearest_real.known(spaces[each.run.id], each) if each.run.id in spaces else None)
+        for row, each in zip(film.rows, painted, strict=True)
+    )
+    starred = tuple(column for column, names in enumerate(shown) if film.can_star[column] and set(names) <= set(chosen))
+    filmstrip.show(dataclasses.replace(film, rows=rows, starred=starred), KEY, lambda: _star(film, shown))
+    missing = _missing(painted, spaces)
+    if missing and st.session_state.get(_FAILED) == film.view:
+        st.caption("The nearest real images could not be looked up.")
+    elif missing and st.session_state.get(_SHOWN) == film.view:
+        try:
+            _look_up(missing, spaces)
+        except Exception:
+            st.session_state[_FAILED] = film.view  # or it would be tried again and again
+            raise
+        st.rerun()  # the whole page, so that this part is no longer run again and again
+    elif missing:
+        st.caption("The nearest real images are being looked up ...")
+    st.session_state[_SHOWN] = film.view
+    stars.panel()
+
+
+def _missing(painted: Sequence[painting.Painting], spaces: dict[str, Space]) -> list[painting.Painting]:
+    """The rows whose nearest real images are wanted and not known yet."""
+    return [each for each in painted if each.run.id in spaces and nearest_real.known(spaces[each.run.id], each) is None]
+
+
+def _look_up(missing: list[painting.Painting], spaces: dict[str, Space]) -> None:
+    """With a bar, whose every step is also a moment at which Streamlit lets a newer wish of the user break in."""
+    bar = st.progress(0.0, "Looking up the nearest real images")
+    for number, each in enumerate(missing):
+        for share in nearest_real.look_up(spaces[each.run.id], each):
+            bar.progress((number + share) / len(missing), "Looking up the nearest real images")
+
+
+def _star(film: Film, shown: list[tuple[painting.SyntheticImage, ...]]) -> None:
+    """What the browser says is starred, unless it speaks of pictures that are no longer shown."""
+    message = st.session_state[KEY].starred
+    if isinstance(message, dict) and message.get("view") == film.view and isinstance(message.get("columns"), list):
+        columns = [column for column in message["columns"] if isinstance(column, int) and not isinstance(column, bool)]
+        stars.change(shown, [column for column in columns if 0 <= column < len(shown) and film.can_star[column]])
 
 
 def downloads(painted: painting.Painting, name: str) -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from gan_aug import directions, files, images, sample
 from gan_aug.directions import Directions
-from gan_aug.records import Checkpoint, Run
+from gan_aug.records import Checkpoint, Run, SyntheticImage
 from gan_aug.render import ensure_onnx, exported
 from pages.components import generators
 from pages.components.filmstrip import Frame, Row
@@ -27,6 +27,8 @@ class Painting:
     images: np.ndarray  # (N, R, R, 3) uint8
     row: Row  # the same, for the filmstrip
     origin: dict[str, Any]  # provenance of the whole
+    run: Run
+    names: tuple[SyntheticImage | None, ...]  # what each picture is as a synthetic image; None of one that lies between seeds
 
     @property
     def digest(self) -> str:
@@ -51,7 +53,9 @@ def walk(run: Run, checkpoint: Checkpoint, seeds: tuple[int, ...], frames: int, 
     """The way from seed to seed."""
     painted = sample.walk([checkpoint.id], list(seeds), frames, class_name)[0]
     origin = sample.walk_provenance([checkpoint.id], list(seeds), frames, class_name)
-    return _painting(run, painted, origin, lambda n: {**origin, "frame": n}, f"walk-{'-'.join(map(str, seeds))}")
+    at = _stops(len(seeds), frames)
+    names = [SyntheticImage(checkpoint.id, seeds[at[n]], class_name or run.class_name) if n in at else None for n in range(frames)]
+    return _painting(run, painted, origin, lambda n: {**origin, "frame": n}, f"walk-{'-'.join(map(str, seeds))}", names)
 
 
 @_kept
@@ -59,7 +63,9 @@ def class_walk(run: Run, checkpoint: Checkpoint, seed: int, frames: int) -> Pain
     """One z from class to class."""
     painted = sample.class_walk(checkpoint.id, seed, frames)
     origin = sample.walk_provenance([checkpoint.id], [seed], frames)
-    return _painting(run, painted, origin, lambda n: {**origin, "frame": n}, f"classes-{seed}")
+    at = _stops(len(run.classes), frames)
+    names = [SyntheticImage(checkpoint.id, seed, run.classes[at[n]]) if n in at else None for n in range(frames)]
+    return _painting(run, painted, origin, lambda n: {**origin, "frame": n}, f"classes-{seed}", names)
 
 
 @_kept
@@ -75,19 +81,34 @@ def along(
     """From one side of a seed to the other, in a direction."""
     way = (np.array(vector, np.float32), seed, reach, frames, class_name)
     origin = directions.provenance(checkpoint.id, name, *way)
-    return _painting(run, directions.frames(checkpoint.id, *way), origin, lambda n: {**origin, "frame": n}, f"seed{seed}-{name}")
+    here = SyntheticImage(checkpoint.id, seed, class_name or run.class_name)
+    names = [here if 2 * n == frames - 1 else None for n in range(frames)]
+    return _painting(run, directions.frames(checkpoint.id, *way), origin, lambda n: {**origin, "frame": n}, f"seed{seed}-{name}", names)
 
 
 @_kept
 def seeds(run: Run, checkpoint: Checkpoint, numbers: tuple[int, ...], class_name: str | None, truncation: float = 1.0) -> Painting:
     """One picture per seed."""
-    painted, _ = sample.sample(checkpoint.id, list(numbers), class_name, truncation)
+    painted, names = sample.sample(checkpoint.id, list(numbers), class_name, truncation)
     origins = [sample.provenance(run, checkpoint, number, class_name, truncation) for number in numbers]
     whole = {**origins[0], "seed": list(numbers)}
-    return _painting(run, painted, whole, origins.__getitem__, f"seeds-{numbers[0]}")
+    return _painting(run, painted, whole, origins.__getitem__, f"seeds-{numbers[0]}", names)
 
 
-def _painting(run: Run, painted: np.ndarray, origin: dict[str, Any], origin_of: Callable[[int], dict[str, Any]], name: str) -> Painting:
+def _stops(stops: int, frames: int) -> dict[int, int]:
+    """Which frames of a way over ``stops`` stops, in even steps, are a stop, and which one."""
+    positions = np.linspace(0, stops - 1, frames)
+    return {n: round(position) for n, position in enumerate(positions) if abs(position - round(position)) < 1e-9}
+
+
+def _painting(
+    run: Run,
+    painted: np.ndarray,
+    origin: dict[str, Any],
+    origin_of: Callable[[int], dict[str, Any]],
+    name: str,
+    names: Sequence[SyntheticImage | None],
+) -> Painting:
     """``origin_of(n)`` is the provenance of picture ``n``."""
     checkpoint = origin.get("checkpoint") or origin["generators"][0]["checkpoint"]
     frames = tuple(
@@ -95,7 +116,7 @@ def _painting(run: Run, painted: np.ndarray, origin: dict[str, Any], origin_of: 
     )
     note = "Phantom: drawn, not skin" if run.phantom else "Synthetic"
     row = Row(generators.title(run, checkpoint), note, painted.shape[1], frames)
-    return Painting(painted, row, origin)
+    return Painting(painted, row, origin, run, tuple(names))
 
 
 def animation(painting: Painting, suffix: str) -> bytes:
