@@ -53,9 +53,10 @@ def _watch(expected: dict[str, bool]) -> None:
     wanted = st.query_params.get("run")
     if wanted is not None and wanted not in expected:
         st.warning(f"There is no run {chrome.plain(wanted)}. Another one is shown.", icon=":material/link_off:")
-    seen = run_table(found, wanted if wanted in expected else found[0].run.id)
-    st.query_params["run"] = seen.run.id
-    live_run(seen)
+    shown = next((seen for seen in found if seen.run.id == wanted), found[0])
+    chosen = run_table(found, shown, st.query_params.get_all("with"))
+    address.hold(run=chosen[0].run.id, **{"with": [seen.run.id for seen in chosen[1:]]})
+    live_run(chosen[0], chosen[1:])
 
 
 def _signature(found: list[SeenRun]) -> dict[str, bool]:

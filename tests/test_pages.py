@@ -14,7 +14,7 @@ import pytest
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
-from gan_aug import catalog, files, images, jobs, runs
+from gan_aug import catalog, files, images, jobs, runs, store
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.errors import UserError
@@ -397,6 +397,59 @@ def test_a_clone_starts_from_the_settings_of_the_run(phantom: str) -> None:
     click(app, "Launch")
     (job,) = jobs.list_jobs()
     assert (job.arguments["settings"], job.arguments["seed"], job.arguments["parent"]) == ({"batch_size": 24}, 7, RUN)
+
+
+def test_several_runs_share_charts_and_the_address_says_which(phantom: str) -> None:
+    for name in ("dcgan-one", "dcgan-two", "dcgan-three"):
+        make_run(name)
+    app = open_page("train", run="dcgan-two", **{"with": "dcgan-one"})
+    assert not app.exception and not app.error
+    assert (app.query_params["run"], app.query_params["with"]) == ("dcgan-two", "dcgan-one")
+    assert "dcgan-two" in [heading.value.replace("\\", "") for heading in app.subheader]
+
+
+def test_overlaid_charts_have_a_line_for_each_run_that_has_the_statistic(workspace: Path) -> None:
+    from pages.components.run_charts import overlaid
+
+    rows = [{"step": 1, "kimg": 0.1, "D/loss": 1.0, "G/loss": 2.0}]
+    charts = {panel.title: panel for panel in overlaid({"a": rows, "b": [{"step": 1, "kimg": 0.2, "D/loss": 3.0}]})}
+    assert set(charts) == {"Losses: discriminator", "Losses: generator"}
+    assert [(line.name, list(line.x), list(line.y)) for line in charts["Losses: discriminator"].lines] == [
+        ("a", [0.1], [1.0]),
+        ("b", [0.2], [3.0]),
+    ]
+    assert [list(line.y) for line in charts["Losses: generator"].lines] == [[2.0], []]
+
+
+def test_the_run_table_is_filtered_by_words(phantom: str) -> None:
+    make_run("dcgan-one")
+    make_run("dcgan-two", state="stopped")
+    app = open_page("train", run="dcgan-one", filter="Two stop")
+    assert list(app.dataframe[0].value["Run"]) == ["dcgan-two"]
+    app = open_page("train", run="dcgan-one", filter="nothing like it")
+    assert "No run has all these words" in texts(app) and "dcgan-one" in app.subheader[0].value.replace("\\", "")
+
+
+def test_notes_on_a_run_are_kept(phantom: str) -> None:
+    run = make_run()
+    app = open_page("train", run=run.id)
+    app.text_area[0].input("Colours *look* right.")
+    click(app, "Keep it")
+    assert [note.text for note in store.notes(run.id)] == ["Colours *look* right."]
+    assert "Colours *look* right." in texts(open_page("train", run=run.id)).replace("\\", "")
+
+
+def test_the_form_says_in_what_a_new_run_differs(phantom: str) -> None:
+    from pages.components.train_form import differences
+
+    run = runs.load_run(make_run(config=to_dict(catalog.gan_config("dcgan", batch_size=24, augment=())), seed=7).id)
+    arguments = {"gan": "dcgan", "data": run.dataset, "class_name": run.class_name, "preset": "small-data", "settings": {}, "seed": 7}
+    assert differences(run, arguments) == [("batch_size", "24", "16"), ("augment", "none", "translation, cutout")]
+    same = {**arguments, "settings": {"batch_size": 24, "augment": ()}}
+    assert differences(run, same) == []
+    app = open_page("train", view="new")
+    app.selectbox(key="difference-").set_value(run.id).run()
+    assert not app.exception and "batch_size" in list(app.dataframe[0].value["setting"])
 
 
 # --- charts ------------------------------------------------------------------------------------------------------------------------------

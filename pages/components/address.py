@@ -40,3 +40,45 @@ def pick(widget: Callable[..., Any], label: str, options: Sequence[str], *, key:
         st.query_params[key] = value
     st.session_state[noted] = value
     return value
+
+
+def hold(**values: str | list[str]) -> None:
+    """Write values into the address, where they differ from what stands there; an empty one is taken out."""
+    for key, value in values.items():
+        wanted = [value] if isinstance(value, str) else list(value)
+        if st.query_params.get_all(key) != wanted:
+            if wanted:
+                st.query_params[key] = wanted
+            else:
+                del st.query_params[key]
+
+
+def pick_many(label: str, options: Sequence[str], default: Sequence[str], *, key: str, what: str, **more: Any) -> list[str]:
+    """Some of ``options``, by a list whose values stand in the address under ``key``.
+
+    Parameters
+    ----------
+    default : sequence of str
+        What is chosen where the address says nothing. To choose nothing at all is remembered too.
+    what : str
+        What the options are, such as "scheme": a link to some that are not there gets a warning.
+    more : dict
+        Passed on to ``st.multiselect``.
+    """
+    wanted, noted = st.query_params.get_all(key), f"{key} in the address"
+    known = [value for value in wanted if value in options]
+    linked = bool(wanted) and wanted != st.session_state.get(noted)
+    if linked and (gone := [value for value in wanted if value and value not in options]):
+        st.warning(f"There is no {what} {chrome.plain(', '.join(gone))}.", icon=":material/link_off:")
+    if linked and (known or wanted == [""]):
+        st.session_state[key] = known
+    elif key not in st.session_state or any(value not in options for value in st.session_state[key]):
+        st.session_state[key] = list(default)
+    chosen = st.multiselect(label, list(options), key=key, **more)
+    written = chosen or ([""] if default else [])
+    if not written:
+        st.query_params.pop(key, None)
+    elif st.query_params.get_all(key) != written:
+        st.query_params[key] = written
+    st.session_state[noted] = written
+    return chosen

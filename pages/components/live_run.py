@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from gan_aug import catalog, jobs, runs
+from gan_aug import catalog, jobs, runs, store
 from gan_aug.records import Run
-from pages.components import chrome, run_charts
+from pages.components import address, chrome, run_charts
 from pages.components.seen_runs import SeenRun
 
 
-def live_run(seen: SeenRun) -> None:
-    """Show a run; called again and again from a fragment while it trains."""
+def live_run(seen: SeenRun, beside: list[SeenRun]) -> None:
+    """Show a run, in its charts also those ``beside`` it; called again and again from a fragment while it trains."""
     run, status = seen.run, seen.status
     _heading(seen)
     if status.state in ("failed", "lost"):
@@ -19,7 +19,7 @@ def live_run(seen: SeenRun) -> None:
     _progress(status)
     charts, grid = chrome.two_columns("run")
     with charts, chrome.guard():
-        run_charts.run_charts(run)
+        run_charts.run_charts([run, *(other.run for other in beside)])
     with grid:
         _grid(run)
     _details(run)
@@ -82,8 +82,8 @@ def _grid(run: Run) -> None:
         return
     kimg = {step: step * run.config["batch_size"] * run.config["d_steps"] / 1000 for step in files}
     key, newest = f"grid-step-{run.id}", max(files)
-    chosen = st.session_state.get(key)
-    step = chosen if chosen in files and not st.session_state.get("grid-follows", True) else newest
+    wanted = st.query_params.get("step", "")
+    step = int(wanted) if wanted.isdecimal() and int(wanted) in files else newest
     st.markdown("**The same 64 seeds, as training goes on**")
     words = f"64 generated images after {kimg[step]:.1f} thousand images"
     st.image(str(files[step]), width="stretch", alt=words, output_format="PNG")
@@ -91,19 +91,38 @@ def _grid(run: Run) -> None:
         st.session_state[key] = step
         st.select_slider(
             "Training step", list(files), key=key, format_func=lambda step: f"{kimg[step]:.1f} thousand images",
-            label_visibility="collapsed", on_change=_follow_newest, args=(key, newest),
+            label_visibility="collapsed", on_change=_turn_to, args=(key, newest),
         )  # fmt: skip
     size = run.config["resolution"]
     st.caption(f"After {kimg[step]:,.1f} thousand images. Each picture is {size} x {size} px; what is shown larger has no more detail.")
 
 
-def _follow_newest(key: str, newest: int) -> None:
-    st.session_state["grid-follows"] = st.session_state[key] == newest
+def _turn_to(key: str, newest: int) -> None:
+    """The newest step is not held in the address: then newer ones are followed."""
+    step = st.session_state[key]
+    address.hold(step=[] if step == newest else str(step))
 
 
 def _details(run: Run) -> None:
+    _notes(run)
     log, settings = st.columns(2, gap="large")
     with log.expander("Log", icon=":material/notes:"):
         st.code(runs.log_tail(run.id, lines=30) or "The log is empty.", language=None, wrap_lines=True)
     with settings.expander("Settings", icon=":material/tune:"):
         st.dataframe({"setting": list(run.config), "value": [str(value) for value in run.config.values()]}, hide_index=True)
+
+
+def _notes(run: Run) -> None:
+    """What people have remarked on a run, and room for more."""
+    notes = store.notes(run.id)
+    for note in notes:
+        st.markdown(f":material/sticky_note_2: {chrome.plain(note.text)}  \n:small[{chrome.ago(note.created)}]")
+    key = f"note-{run.id}-{len(notes)}"  # a new field once a note is kept
+    with st.popover("Add a note", icon=":material/edit_note:"), st.form(f"form-{key}", border=False):
+        st.text_area("Note", placeholder="What was tried here, what is to be seen ...", max_chars=2000, key=key)
+        st.form_submit_button("Keep it", type="primary", on_click=_keep, args=(run.id, key))
+
+
+def _keep(run_id: str, key: str) -> None:
+    if st.session_state[key].strip():
+        store.add_note(run_id, st.session_state[key])

@@ -5,6 +5,7 @@ import streamlit as st
 from gan_aug import runs
 from gan_aug.records import Run
 from pages.components.live_chart import Line, Panel, live_charts
+from pages.components.run_table import MOST
 
 # Title, how to read it, its statistics under the names they get in the legend, and the range of y where it is known.
 _PANELS = (
@@ -48,36 +49,59 @@ _NOT_CHARTED = {"step", "kimg"}
 
 def statistics(run_id: str) -> list[dict[str, float]]:
     """The statistics of a run so far; only what was added since the last call is read from the disk."""
-    kept = st.session_state.get("statistics")
-    if not kept or kept["run_id"] != run_id:
-        kept = {"run_id": run_id, "offset": 0, "rows": []}
-    lines, offset = runs.read_stats(run_id, kept["offset"])
+    kept = st.session_state.setdefault("statistics", {})
+    offset, old = kept.get(run_id, (0, []))
+    lines, offset = runs.read_stats(run_id, offset)
     # A resumed run goes on from its last snapshot, so its first new line can lie before lines that were read earlier.
     first = lines[0]["step"] if lines else float("inf")
-    rows = [row for row in kept["rows"] if row["step"] < first] + lines
-    st.session_state["statistics"] = {"run_id": run_id, "offset": offset, "rows": rows}
+    rows = [row for row in old if row["step"] < first] + lines
+    kept.pop(run_id, None)
+    kept[run_id] = offset, rows
+    while len(kept) > MOST:  # those of runs that were looked at long ago are read again when they are wanted
+        del kept[next(iter(kept))]
     return rows
 
 
-def run_charts(run: Run) -> None:
-    """Draw the statistics of a run, or say that there are none yet."""
-    rows = statistics(run.id)
-    if rows:
-        live_charts(panels(rows), revision=run.id, key="run-charts")
+def run_charts(shown: list[Run]) -> None:
+    """Draw the statistics of runs, of several in common charts, or say that there are none yet."""
+    found = {run.id: rows for run in shown if (rows := statistics(run.id))}
+    if len(found) == 1 and len(shown) == 1:
+        live_charts(panels(found[shown[0].id]), revision=shown[0].id, key="run-charts")
+    elif found:
+        live_charts(overlaid(found), revision=" ".join(found), key="run-charts")
     else:
-        st.info(f"The first statistics appear after {run.config['tick_kimg']:g} thousand images.", icon=":material/hourglass_empty:")
+        st.info(f"The first statistics appear after {shown[0].config['tick_kimg']:g} thousand images.", icon=":material/hourglass_empty:")
 
 
 def panels(rows: list[dict[str, float]]) -> list[Panel]:
     """The charts for some lines of statistics. A statistic that no chart knows gets one of its own."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    known = {name for _, _, lines, _ in _PANELS for name in lines}
-    own = tuple((name, "", {name: name}, None) for name in names if name not in known and name not in _NOT_CHARTED)
     return [
         Panel(title, title, note, tuple(_line(rows, name, label) for name, label in lines.items() if name in names), bounds)
-        for title, note, lines, bounds in _PANELS + own
+        for title, note, lines, bounds in _PANELS + _own(names)
         if any(name in names for name in lines)
     ]
+
+
+def overlaid(found: dict[str, list[dict[str, float]]]) -> list[Panel]:
+    """One chart for each statistic, with a line for each run that has it."""
+    names = list(dict.fromkeys(name for rows in found.values() for row in rows for name in row))
+    return [
+        Panel(name, _title(title, label, lines), note, tuple(_line(rows, name, run) for run, rows in found.items()), bounds)
+        for title, note, lines, bounds in _PANELS + _own(names)
+        for name, label in lines.items()
+        if name in names
+    ]
+
+
+def _title(title: str, label: str, lines: dict[str, str]) -> str:
+    return title if len(lines) == 1 else f"{title}: {label}"
+
+
+def _own(names: list[str]) -> tuple[tuple[str, str, dict[str, str], None], ...]:
+    """Charts for statistics that none is written for."""
+    known = {name for _, _, lines, _ in _PANELS for name in lines}
+    return tuple((name, "", {name: name}, None) for name in names if name not in known and name not in _NOT_CHARTED)
 
 
 def _line(rows: list[dict[str, float]], name: str, label: str) -> Line:

@@ -31,6 +31,8 @@ def train_form(datasets: list[Dataset]) -> Job | None:
     job = None
     with side.container(border=True), chrome.guard():
         job = _preflight(arguments)
+    with side, chrome.guard():
+        _difference(arguments, parent)
     return job
 
 
@@ -191,6 +193,42 @@ def _preflight(arguments: dict[str, Any]) -> Job | None:
     if st.button("Launch", type="primary", icon=":material/rocket_launch:", width="stretch", disabled=n_images < 2):
         return jobs.submit("train_gan", {name: value for name, value in arguments.items() if value not in (None, {})})
     return None
+
+
+def _difference(arguments: dict[str, Any], parent: Run | None) -> None:
+    """In which settings the new run would differ from one there is."""
+    found = {run.id: run for run in runs.list_runs("gan")}
+    if not found:
+        return
+    at = list(found).index(parent.id) if parent and parent.id in found else None
+    chosen = st.selectbox(
+        "Difference to a run", list(found), index=at, placeholder="Choose a run", key=f"difference-{parent.id if parent else ''}"
+    )
+    if chosen is None:
+        return
+    rows = differences(found[chosen], arguments)
+    if rows:
+        st.dataframe(pd.DataFrame(rows, columns=["setting", chosen, "new run"]), hide_index=True)
+    else:
+        st.caption("None: it would be the same training.")
+
+
+def differences(run: Run, arguments: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Setting, value in ``run`` and value in the run that ``arguments`` describe, where the two are not the same."""
+    config = dataclasses.asdict(catalog.gan_config(arguments["gan"], arguments["preset"], **arguments["settings"]))
+    old = {"gan": run.spec, "data": run.dataset, "class": run.class_name or "all", "seed": run.seed, **run.config}
+    new = {
+        "gan": arguments["gan"],
+        "data": arguments["data"],
+        "class": arguments["class_name"] or "all",
+        "seed": arguments["seed"],
+        **config,
+    }
+    return [(name, _said(old.get(name, "")), _said(new[name])) for name in new if _said(old.get(name, "")) != _said(new[name])]
+
+
+def _said(value: Any) -> str:
+    return ", ".join(value) or "none" if isinstance(value, (tuple, list)) else str(value)
 
 
 def training_images(name: str, split_id: str | None) -> dict[str, int]:
