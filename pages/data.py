@@ -58,7 +58,10 @@ def _split(splits: list[Split]) -> Split | None:
     """The split whose parts are shown: the only one, or the user's choice."""
     if len(splits) < 2:
         return splits[0] if splits else None
-    return st.selectbox("Parts as in split", splits, format_func=describe, width=420)
+    found = {split.id: split for split in splits}
+    return found[
+        address.pick(st.selectbox, "Parts as in split", list(found), key="split", format_func=lambda id: describe(found[id]), width=420)
+    ]
 
 
 def _import(demo: bool) -> None:

@@ -184,11 +184,20 @@ def test_pictures_are_shown_as_they_are_and_filtered(phantom: str) -> None:
     assert "160 images. Stored at 64 px, shown 2 times enlarged" in texts(app)
     assert len(app.image) == 1 and all(picture.url.endswith(".png") for picture in app.image[0].proto.imgs)  # a JPEG would alter pixels
     malignant = int((open_dataset(phantom).table["label"] == "malignant").sum())
-    app = app.selectbox(key="filter-label-phantom").select("malignant").run()
+    app = app.selectbox(key="label").select("malignant").run()
     assert f"{malignant:,} images. Stored" in texts(app)
     in_test = len(load_split(phantom).rows("test"))
-    app.selectbox(key="filter-label-phantom").select("all")
-    assert f"{in_test:,} images. Stored" in texts(app.selectbox(key="filter-part-phantom").select("test").run())
+    app.selectbox(key="label").select("all")
+    assert f"{in_test:,} images. Stored" in texts(app.selectbox(key="part").select("test").run())
+
+
+def test_a_link_restores_filters_and_page(phantom: str) -> None:
+    table = open_dataset(phantom).table
+    n = int((table["label"] == "benign").sum())
+    app = open_page("data", label="benign", page="2")
+    assert f"{n:,} images. Stored" in texts(app)
+    assert len(app.image[0].proto.imgs) == min(48, n - 48)
+    assert not open_page("data", label="nothing", page="99").exception
 
 
 @pytest.mark.parametrize("view", ["images", "balance", "split", "report", "import"])

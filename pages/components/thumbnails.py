@@ -7,7 +7,7 @@ import streamlit as st
 from gan_aug import images
 from gan_aug.data.dataset import ImageSet
 from gan_aug.records import Split
-from pages.components import chrome
+from pages.components import address, chrome
 
 PER_PAGE = 48
 SHOWN = 128  # side on the screen [px]; smaller images are enlarged by a whole factor
@@ -24,7 +24,7 @@ def thumbnails(image_set: ImageSet, split: Split | None) -> None:
     pages = -(-len(rows) // PER_PAGE)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(f"{len(rows):,} images. {_sizes(image_set.record.size)}", width="content")
-        number = st.pagination(pages, key=f"page-of-{pages}-{image_set.record.name}") if pages > 1 else 1
+        number = _page_number(pages, image_set.record.name)
     shown = rows[(number - 1) * PER_PAGE : number * PER_PAGE]
     known = table.iloc[shown]
     st.image(
@@ -38,17 +38,31 @@ def thumbnails(image_set: ImageSet, split: Split | None) -> None:
         st.dataframe(known[["image_id", "label", "diagnosis", "patient_id", "lesion_id", "source", "part", "licence"]], hide_index=True)
 
 
+def _page_number(pages: int, name: str) -> int:
+    """The page that is shown, from 1; the address holds it."""
+    key = f"page-of-{pages}-{name}"
+    wanted = st.query_params.get("page", "")
+    if key not in st.session_state and wanted.isdecimal() and 1 <= int(wanted) <= pages:
+        st.session_state[key] = int(wanted)
+    number = st.pagination(pages, key=key) if pages > 1 else 1
+    address.hold(page=[] if number == 1 else str(number))
+    return number
+
+
 def _filtered(table: pd.DataFrame, image_set: ImageSet, split: Split | None) -> np.ndarray:
     """Rows that pass the filters, ascending."""
     keep = np.ones(len(table), bool)
     record = image_set.record
-    choices = {"Class": ("label", record.classes), "Source": ("source", record.sources), "Part": ("part", ("train", "val", "test"))}
-    if len(record.sources) < 2:
-        del choices["Source"]
-    if split is None:
-        del choices["Part"]
+    diagnoses = [name for name in table["diagnosis"].value_counts().index if name]
+    choices = {
+        "Class": ("label", record.classes),
+        "Diagnosis": ("diagnosis", diagnoses if len(diagnoses) > 1 else ()),
+        "Source": ("source", record.sources if len(record.sources) > 1 else ()),
+        "Part": ("part", ("train", "val", "test") if split else ()),
+    }
+    choices = {label: (column, options) for label, (column, options) in choices.items() if options}
     for place, (label, (column, options)) in zip(st.columns(len(choices)), choices.items(), strict=True):
-        chosen = place.selectbox(label, [ALL, *options], key=f"filter-{column}-{record.name}")
+        chosen = address.pick(place.selectbox, label, [ALL, *options], key=column)
         if chosen != ALL:
             keep &= (table[column] == chosen).to_numpy()
     return np.flatnonzero(keep)
