@@ -8,28 +8,9 @@ import streamlit as st
 from gan_aug import __version__, workspace
 from gan_aug.records import NOTICE
 from gan_aug.store.engine import database_url
-from pages.components import chrome
+from pages.components import chrome, keys
 
 ROOT = Path(__file__).resolve().parent.parent
-
-KEYS = {
-    "Review": {
-        "A": "accept",
-        "X": "reject",
-        "1 to 6": "reject, and say why",
-        "U": "unsure",
-        "Z": "undo, as often as you like",
-        "Arrows": "move; past the last image, the next page",
-        "Space": "loupe on or off",
-        "?": "the list of keys",
-    },
-    "Explore": {
-        "Left, Right": "one picture back or on",
-        "Up, Down": "one row up or down, in the wall of seeds",
-        "Home, End": "first or last picture",
-        "Space": "play or stop",
-    },
-}
 
 
 def page() -> None:
@@ -52,9 +33,7 @@ def page() -> None:
 
 def _keys() -> None:
     chrome.section("Keys", "They act on the element that has the focus. Each has a button, too.")
-    for place, keys in KEYS.items():
-        st.markdown(f"**{place}**")
-        st.table({f"`{key}`": action for key, action in keys.items()}, border="horizontal", hide_header=True)
+    keys.tables()
 
 
 def _version() -> None:

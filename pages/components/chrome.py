@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from gan_aug import __version__, jobs
 from gan_aug.errors import UserError
 from gan_aug.records import NOTICE
+from pages.components import keys
 
 _STYLE = Path(__file__).with_name("style.css")
 _ICON = Path(__file__).with_name("icon.svg")
@@ -75,6 +76,7 @@ def furniture(title: str) -> None:
     st.html(_STYLE)
     with st.sidebar:
         _worker_light()
+        keys.button()
         st.caption(NOTICE)
         st.caption(f"gan_aug {__version__}")
 
