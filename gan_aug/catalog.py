@@ -109,7 +109,15 @@ ENTRIES: dict[str, Entry] = {
             aliases=("sn-gan",),
             summary="A discriminator whose layers cannot stretch distances, with the hinge loss; it wants to learn faster than G.",
             presets={
-                "small-data": {**_SMALL_DATA, "augment": ("translation",), "g_lr": 1e-4, "d_lr": 4e-4, "beta1": 0.0, "beta2": 0.9},
+                "small-data": {
+                    **_SMALL_DATA,
+                    "upsampling": "resize",
+                    "augment": ("translation",),
+                    "g_lr": 1e-4,
+                    "d_lr": 4e-4,
+                    "beta1": 0.0,
+                    "beta2": 0.9,
+                },
                 "aidl21": {**_AIDL21, "z_dim": 256, "real_label": 0.9},
                 "paper": {**_PAPER, "architecture": "paper", "batch_size": 64},
             },
