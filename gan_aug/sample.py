@@ -282,6 +282,26 @@ def class_walk(reference: str, seed: int, frames: int) -> np.ndarray:
     return renderer.render(np.repeat(latent.z_of_seeds([seed], renderer.z_dim), frames, axis=0), mixture)
 
 
+def plane(reference: str, x: float, y: float, class_name: str | None = None) -> np.ndarray:
+    """The picture of a point on the plane of seeds (:func:`gan_aug.latent.plane`), (R, R, 3) uint8; at whole numbers, that of a seed.
+
+    Raises
+    ------
+    UserError
+        As :func:`sample`.
+    """
+    run, _, renderer = open_generator(reference)
+    z = latent.plane(x, y, renderer.z_dim)
+    return renderer.render(z[None], class_numbers(run, class_name, 1))[0]
+
+
+def plane_provenance(reference: str, x: float, y: float, class_name: str | None = None) -> dict[str, Any]:
+    """Where the picture of :func:`plane` comes from."""
+    run, checkpoint = runs.resolve(reference)
+    recipe = {"x": x, "y": y, "z": f"{_Z_RECIPE}; gan_aug.latent.plane at (x, y), corners seed = x + 1000 y"}
+    return {**_statement(), **_origin(run, checkpoint, class_name), **recipe}
+
+
 def write_walk(frames: np.ndarray, out: Path, origin: dict[str, Any], ms: int = 80) -> None:
     """Write a walk as an animation (.webp, .gif, .mp4) or as a strip (.png), with its provenance inside.
 

@@ -19,7 +19,7 @@ from gan_aug import workspace as workspace_paths
 from gan_aug.errors import UserError
 from gan_aug.records import SyntheticImage
 from gan_aug.render import open_generator
-from pages.components import explore_directions, nearest_real, stars
+from pages.components import explore_directions, explore_plane, nearest_real, stars
 
 DCGAN, ACGAN = "dcgan-phantom-malignant-ab12", "acgan-phantom-cd34"
 
@@ -314,3 +314,75 @@ def test_stars_of_a_generator_that_is_gone_cannot_be_painted(generators: str) ->
     app = click(explore(mode="seeds", run=DCGAN, stars="gone@4!malignant!1!3"), "Paint the batch")
     assert "gone" in app.error[0].value
     assert jobs.list_jobs() == []
+
+
+# --- the seed plane ----------------------------------------------------------------------------------------------------------------------
+
+
+def plane(app: AppTest) -> dict[str, Any]:
+    """What the page hands to the seed plane in the browser."""
+    return sent(app, "gan_aug_seed_plane")
+
+
+def test_whole_numbers_of_the_plane_are_seeds_and_points_between_are_blends(generators: str, tmp_path: Path) -> None:
+    at_seed = plane(explore(mode="plane", run=DCGAN, at="2.5", x="7", y="2"))
+    expected, _ = sample.sample(f"{DCGAN}@2.5", [2007])
+    assert np.array_equal(pixels(at_seed["picture"]), expected[0])
+    assert at_seed["caption"] == "seed 2007"
+    between = plane(explore(mode="plane", run=DCGAN, at="2.5", x="7.25", y="2.5"))
+    z = latent.plane(7.25, 2.5, Z_DIM)
+    assert np.array_equal(pixels(between["picture"]), open_generator(f"{DCGAN}@2.5")[2].render(z[None])[0])
+    origin = provenance(between["picture"], tmp_path)
+    assert (origin["x"], origin["y"], origin["checkpoint"]) == (7.25, 2.5, f"{DCGAN}@2.5")
+    assert "Phantom" in between["note"]
+
+
+def test_the_corners_of_the_plane_show_the_seeds_around(generators: str) -> None:
+    corners = plane(explore(mode="plane", run=DCGAN, x="7.25", y="2.5"))["corners"]
+    expected, _ = sample.sample(DCGAN, [2007, 2008, 3007, 3008])
+    assert list(corners) == ["2007", "2008", "3007", "3008"]
+    for picture, image in zip(corners.values(), expected, strict=True):
+        assert np.array_equal(pixels({"src": picture}), image)
+    assert {"6", "7", "8", "1006", "1007", "1008"} == set(plane(explore(mode="plane", run=DCGAN, x="7", y="0"))["corners"])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("7.25", 7.25), ("0", 0.0), ("999", 999.0), ("5000", 3.5), ("-3", 3.5), ("nan", 3.5), ("x", 3.5), (None, 3.5)]
+)
+def test_the_address_gives_a_point_of_the_plane_or_none(text: str | None, value: float) -> None:
+    assert explore_plane.in_address(text, 3.5) == value
+
+
+def test_the_edge_of_the_plane_stays_in_the_address(generators: str) -> None:
+    app = explore(mode="plane", run=DCGAN, x="7.25", y="0.5")
+    app.number_input(key="y").set_value(0.0).run()
+    assert app.query_params["y"] == "0"
+    shown = plane(explore(mode="plane", run=DCGAN, **{key: app.query_params[key] for key in ("x", "y")}))
+    assert (shown["x"], shown["y"]) == (7.25, 0.0)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [None, "x", {}, {"view": "v"}, {"view": "v", "x": "3", "y": 2}, {"view": "v", "x": float("nan"), "y": 2},
+     {"view": "v", "x": -1, "y": 2}, {"view": "v", "x": 1000, "y": 2}, {"view": "v", "x": True, "y": 2}, {"view": "other", "x": 1, "y": 2}],
+)  # fmt: skip
+def test_a_message_that_means_no_point_is_not_followed(message: Any) -> None:
+    assert explore_plane.read(message, "v") is None
+
+
+def test_a_message_of_the_browser_is_a_point_of_two_digits() -> None:
+    assert explore_plane.read({"view": "v", "x": 3.14159, "y": 2, "rest": True}, "v") == (3.14, 2.0)
+
+
+def test_the_point_of_the_plane_has_its_nearest_real_image(generators: str, eyes: None) -> None:
+    assert plane(explore(mode="plane", run=DCGAN, near="true"))["compares"] is False
+    nearest_making.prepare(DCGAN, EYES)
+    shown = plane(explore(mode="plane", run=DCGAN, near="true"))
+    (found,) = nearest.opened(runs.load_run(DCGAN), EYES).find(pixels(shown["picture"])[None])
+    assert shown["compares"] and shown["real"]["distance"] == f"{found.distance:.2f}"
+
+
+def test_a_starred_seed_of_the_plane_is_shown_as_starred(generators: str) -> None:
+    star = f"{DCGAN}@4!malignant!1!2007"
+    assert plane(explore(mode="plane", run=DCGAN, x="7", y="2", stars=star))["starred"] is True
+    assert plane(explore(mode="plane", run=DCGAN, x="7.5", y="2", stars=star))["starred"] is False

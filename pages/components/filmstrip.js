@@ -77,7 +77,7 @@ class Film {
         const image = element("img", "under");
         image.src = row.reals[index].src;
         image.alt = "";
-        cell.append(image, element("span", "under", row.reals[index].distance));
+        cell.querySelector(".badge").before(image, element("span", "under", row.reals[index].distance));
       });
     });
   }
@@ -175,6 +175,7 @@ class Film {
         image.width = image.height = factor * row.resolution;
         image.classList.toggle("pixels", !smooth);
       }
+      for (const caption of node.querySelectorAll("figcaption")) caption.style.maxWidth = `${Math.max(200, factor * row.resolution)}px`;
       node.querySelector(".scale").textContent = `${row.resolution} × ${row.resolution} px, shown ${factor}×`;
     });
     for (const image of this.root.querySelectorAll(".cell img")) image.classList.toggle("pixels", !smooth);
@@ -283,8 +284,9 @@ function strip(row, data) {
     const image = element("img", "");
     image.src = frame.src;
     image.alt = "";
-    cell.append(image, element("span", "badge"));
+    cell.append(image);
     if (data.marks[index]) cell.append(element("span", "", data.marks[index]));
+    cell.append(element("span", "badge"));
     line.append(cell);
   });
   return line;

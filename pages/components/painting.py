@@ -95,6 +95,22 @@ def seeds(run: Run, checkpoint: Checkpoint, numbers: tuple[int, ...], class_name
     return _painting(run, painted, whole, origins.__getitem__, f"seeds-{numbers[0]}", names)
 
 
+@st.cache_data(max_entries=256, show_spinner=False)
+def plane_point(run: Run, checkpoint: Checkpoint, x: float, y: float, class_name: str | None) -> Painting:
+    """The picture of a point on the plane of seeds."""
+    painted = sample.plane(checkpoint.id, x, y, class_name)[None]
+    origin = sample.plane_provenance(checkpoint.id, x, y, class_name)
+    seed = int(x) + 1000 * int(y) if float(x).is_integer() and float(y).is_integer() else None
+    name = None if seed is None else SyntheticImage(checkpoint.id, seed, class_name or run.class_name)
+    return _painting(run, painted, origin, lambda n: origin, f"plane-{x:g}-{y:g}", [name])
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def seed_picture(run: Run, checkpoint: Checkpoint, seed: int, class_name: str | None) -> Painting:
+    """The picture of one seed, kept apart from whole walks and walls."""
+    return seeds.__wrapped__(run, checkpoint, (seed,), class_name)
+
+
 def _stops(stops: int, frames: int) -> dict[int, int]:
     """Which frames of a way over ``stops`` stops, in even steps, are a stop, and which one."""
     positions = np.linspace(0, stops - 1, frames)
