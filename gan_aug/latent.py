@@ -56,12 +56,14 @@ def slerp(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
     ----------
     a, b : ndarray of shape (z_dim,)
     t : float
-        Position, 0 at ``a`` and 1 at ``b``.
+        Position, 0 at ``a`` and 1 at ``b``: there it is that very vector, so that the ends of a walk are the pictures of their seeds.
 
     Returns
     -------
     ndarray of shape (z_dim,), float32
     """
+    if t in (0, 1):
+        return (b if t else a).astype(np.float32)
     a64, b64 = a.astype(np.float64), b.astype(np.float64)
     norm_a, norm_b = np.linalg.norm(a64), np.linalg.norm(b64)
     if norm_a == 0 or norm_b == 0:
