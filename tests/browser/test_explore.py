@@ -1,18 +1,21 @@
-"""The filmstrip in a real browser: it scrubs, plays and saves without asking the server."""
+"""Explore in a real browser: the filmstrip scrubs, plays and saves without asking the server, the plane is dragged, links restore views."""
 
+import re
+import shutil
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_up import make_run
 
-from gan_aug import images
+from gan_aug import images, nearest, nearest_making, runs, workspace
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 expect.set_options(timeout=30_000)  # milliseconds; a busy machine takes its time
 pytestmark = pytest.mark.browser
 
-RUN = "dcgan-phantom-malignant-ab12"
+RUN, CONDITIONAL = "dcgan-phantom-malignant-ab12", "acgan-phantom-cd34"
 
 
 def test_a_walk_scrubs_plays_and_saves_without_the_server(phantom_app: Any, page: Any, tmp_path: Path) -> None:
@@ -64,3 +67,156 @@ def test_a_picture_is_enlarged_by_whole_factors_and_never_altered(phantom_app: A
     page.locator(".scrub").focus()
     page.keyboard.press("ArrowDown")  # by one line of the wall
     assert int(page.locator(".where").inner_text().removeprefix("Seed ")) > 1
+
+
+# --- what a link restores ----------------------------------------------------------------------------------------------------------------
+
+EYES = "random-conv:0"
+SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints" / "pretrained"
+VIEWS = {
+    f"mode=walk&run={RUN}&at=1&seeds=5%2C9&frames=12": ".where >> text=1 of 12: seed 5",
+    f"mode=directions&run={RUN}&seed=4&direction=2&reach=3.0&steps=9": ".where >> text=5 of 9: seed 4",
+    f"mode=plane&run={RUN}&x=7&y=2": ".where >> text=seed 2007",
+    f"mode=class&run={CONDITIONAL}&seed=4&frames=9": ".where >> text=1 of 9: benign",
+    f"mode=same&rows=training&run={RUN}&list=3%2C4": "figure >> nth=1",
+    f"mode=seeds&run={RUN}&first=60&variety=0.8": ".where >> text=Seed 60",
+    f"mode=seeds&run={RUN}&stars={RUN}%402!malignant!1!3": "text=1 starred picture",
+}
+
+
+def pictures(page: Any) -> list[str]:
+    page.locator("figure img").first.wait_for()
+    return [image.get_attribute("src") for image in page.locator("figure img").all()]
+
+
+@pytest.mark.parametrize("link", VIEWS, ids=lambda link: link.split("&")[0])
+def test_a_reload_restores_the_view(phantom_app: Any, page: Any, link: str) -> None:
+    make_run(RUN, "dcgan", "phantom", "malignant")
+    make_run(CONDITIONAL, "acgan", "phantom")
+    page.goto(f"{phantom_app.url}/explore?{link}")
+    expect(page.locator(VIEWS[link])).to_be_visible()
+    before, address = pictures(page), page.url
+    page.reload()
+    expect(page.locator(VIEWS[link])).to_be_visible()
+    assert pictures(page) == before
+    assert page.url == address
+
+
+# --- the seed plane ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_dragging_the_plane_changes_the_picture_and_the_address(phantom_app: Any, page: Any) -> None:
+    make_run(RUN, "dcgan", "phantom", "malignant")
+    page.goto(f"{phantom_app.url}/explore?mode=plane&run={RUN}&x=3.5&y=0.5")
+    picture, pad = page.locator(".picture"), page.locator(".pad")
+    expect(page.locator(".where")).to_contain_text("x 3.50, y 0.50")
+    first = picture.get_attribute("src")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4, steps=8)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"x=3\.2[45]&.*y=0\.2[45]|y=0\.2[45]&.*x=3\.2[45]"))
+    expect(picture).not_to_have_attribute("src", first)
+    second = picture.get_attribute("src")
+    box = picture.bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200 - box["width"] / 2, box["y"] + 100, steps=8)  # half a picture to the left: half a seed to the right
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"x=3\.7[456]"))
+    expect(picture).not_to_have_attribute("src", second)
+
+
+def test_the_plane_moves_by_keys_and_snaps_to_the_picture_of_a_seed(phantom_app: Any, page: Any) -> None:
+    make_run(RUN, "dcgan", "phantom", "malignant")
+    page.goto(f"{phantom_app.url}/explore?mode=plane&run={RUN}&x=3.5&y=0.5")
+    expect(page.locator(".where")).to_contain_text("x 3.50, y 0.50")
+    page.locator(".pad").focus()
+    for key in ("ArrowRight", "ArrowRight", "Shift+ArrowRight", "ArrowUp"):
+        page.keyboard.press(key)
+    expect(page.locator(".where")).to_contain_text("x 4.60, y 0.45")
+    expect(page).to_have_url(re.compile(r"x=4\.6"))
+    page.keyboard.press("s")
+    expect(page.locator(".said")).to_contain_text("only whole seeds")
+    page.keyboard.press("Enter")
+    expect(page.locator(".where")).to_contain_text("seed 5")
+    expect(page).to_have_url(re.compile(r"x=5&"))
+    corner = page.locator(".corner", has_text="Seed 5").first.locator("img")
+    expect(page.locator(".picture")).to_have_attribute("alt", re.compile("seed 5$"))
+    assert same_pixels(page, ".picture", corner)
+    page.keyboard.press("s")
+    expect(page.get_by_text("1 starred picture")).to_be_visible()
+    assert "stars=" in page.url
+
+
+def same_pixels(page: Any, selector: str, other: Any) -> bool:
+    """Whether two pictures of the page are equal; their files are not, because each names itself."""
+    read = """async (node) => {
+        await node.decode();
+        const canvas = new OffscreenCanvas(node.naturalWidth, node.naturalHeight), context = canvas.getContext("2d");
+        context.drawImage(node, 0, 0);
+        return [...context.getImageData(0, 0, canvas.width, canvas.height).data].join();
+    }"""
+    return page.locator(selector).evaluate(read) == other.evaluate(read)
+
+
+# --- stars and nearest real images -------------------------------------------------------------------------------------------------------
+
+
+def test_quick_stars_are_all_kept_and_survive_a_reload(phantom_app: Any, page: Any) -> None:
+    make_run(RUN, "dcgan", "phantom", "malignant")
+    page.goto(f"{phantom_app.url}/explore?mode=seeds&run={RUN}")
+    page.locator(".scrub").focus()
+    for _ in range(12):
+        page.keyboard.press("s")
+        page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("12 starred pictures")).to_be_visible()
+    page.locator(".scrub").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("s")
+    expect(page.get_by_text("11 starred pictures")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("11 starred pictures")).to_be_visible()
+    expect(page.locator(".badge", has_text="★")).to_have_count(11)
+    expect(page.get_by_role("button", name="☆ Star")).to_be_visible()
+
+
+def test_a_picture_between_seeds_cannot_be_starred_and_says_why(phantom_app: Any, page: Any) -> None:
+    make_run(RUN, "dcgan", "phantom", "malignant")
+    page.goto(f"{phantom_app.url}/explore?mode=walk&run={RUN}&seeds=5,9&frames=12")
+    page.locator(".scrub").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("s")
+    expect(page.locator(".said")).to_contain_text("between seeds")
+    page.keyboard.press("End")
+    page.keyboard.press("s")
+    expect(page.get_by_text("1 starred picture")).to_be_visible()
+    assert "!1!9" in urllib.parse.unquote(page.url)
+
+
+def test_nearest_real_images_come_beneath_without_disturbing_the_film(phantom_app: Any, page: Any) -> None:
+    """A small extractor stands in for derm, whose features of 64 pictures and their turns would take a test too long."""
+    make_run(RUN, "dcgan", "phantom", "malignant")
+    nearest_making.prepare(RUN, EYES)
+    run = runs.load_run(RUN)
+    shutil.copytree(SHIPPED, workspace.checkpoints() / "pretrained")
+    shutil.copytree(nearest.folder_of(run, EYES), nearest.folder_of(run, nearest.DERM))
+    page.goto(f"{phantom_app.url}/explore?mode=walk&run={RUN}&seeds=5,9&frames=12")
+    page.locator(".scrub").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".where")).to_contain_text("2 of 12")
+    shown = page.locator(".made img").get_attribute("src")
+    page.get_by_text("Nearest real images", exact=True).click()
+    expect(page.locator(".real img")).to_be_visible()
+    expect(page.locator(".real .words")).to_contain_text("Distance")
+    expect(page.locator(".where")).to_contain_text("2 of 12")
+    assert page.locator(".made img").get_attribute("src") == shown
+    expect(page.locator(".cell img.under")).to_have_count(12)
+    expect(page.locator(".real img")).to_have_attribute("alt", re.compile("^Nearest real training image, PH"))
+    for name, value in (("filter", "none"), ("opacity", "1"), ("border-radius", "0px"), ("image-rendering", "pixelated")):
+        expect(page.locator(".real img")).to_have_css(name, value)
+    page.get_by_text("Nearest real images", exact=True).click()
+    expect(page.locator(".real")).to_have_count(0)
+    expect(page.locator(".cell img.under")).to_have_count(0)
