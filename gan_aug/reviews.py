@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from gan_aug import files, randomness, store
+from gan_aug import files, randomness, readings, store
 from gan_aug.data.dataset import csv_text
 from gan_aug.errors import CorruptFile, InvalidValue
 from gan_aug.store import ReviewBatch, ReviewCase
 
 COLUMNS = (
-    "batch", "image", "origin", "checkpoint", "seed", "class", "truncation", "dataset", "real_image", "repeat_of", "file", "sha256",
+    "batch", "image", "case", "position",
+    "origin", "checkpoint", "seed", "class", "truncation", "dataset", "real_image", "repeat_of", "file", "sha256",
     "reviewer", "decision", "reason", "confidence", "seconds", "created",
 )  # fmt: skip
 
@@ -64,14 +65,21 @@ def decisions(name: str) -> pd.DataFrame:
             f"Batch {name!r} is blind and still open.", "Close it on the Review page first; no decision is taken afterwards."
         )
     cases = {case.image: case for case in store.cases(name)}
+    numbers = {image: number for number, image in enumerate(cases, start=1)}
+    positions: dict[str, dict[str, int]] = {}  # reviewer -> image -> place in that reviewer's order
     rows = []
     for review in store.reviews_of(name):
         case = cases[review.image]
         made, real = case.synthetic, case.real
+        if review.reviewer not in positions:
+            order = reading_order(batch, review.reviewer)
+            positions[review.reviewer] = {shown.image: place for place, shown in enumerate(order, start=1)}
         rows.append(
             {
                 "batch": name,
                 "image": case.image,
+                "case": numbers[case.image],
+                "position": positions[review.reviewer][case.image],
                 "origin": "synthetic" if made else "real",
                 "checkpoint": made.checkpoint if made else None,
                 "seed": made.seed if made else None,
@@ -96,6 +104,8 @@ def decisions(name: str) -> pd.DataFrame:
 def export(name: str, out: Path) -> Path:
     """Write ``decisions.csv`` and the pictures of a batch into a new or empty folder; returns the table's path.
 
+    A closed blind batch also gives ``reading.imrmc``, for programs that analyse reader studies.
+
     Raises
     ------
     UserError
@@ -110,6 +120,13 @@ def export(name: str, out: Path) -> Path:
         target = out / "images" / case.path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(case.path, target)
-    rows = [tuple("" if pd.isna(value) else str(value) for value in row) for row in table.astype(object).itertuples(index=False)]
-    files.write_text(out / "decisions.csv", csv_text(COLUMNS, rows))
+    if store.batch(name).mode == "blind":
+        files.write_text(out / "reading.imrmc", readings.imrmc(name))
+    files.write_text(out / "decisions.csv", as_csv(table))
     return out / "decisions.csv"
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """A table of decisions as CSV that a spreadsheet opens without running anything in it."""
+    rows = [tuple("" if pd.isna(value) else str(value) for value in row) for row in table.astype(object).itertuples(index=False)]
+    return csv_text(COLUMNS, rows)

@@ -1,4 +1,4 @@
-"""Review: accept and reject synthetic images by single keys, and keep the accepted ones as a set that a study can use."""
+"""Review: accept and reject synthetic images by single keys, or tell blindly what is real; then what came out of it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,17 +7,21 @@ import streamlit as st
 from gan_aug import store
 from gan_aug.records import Job
 from gan_aug.store import ReviewBatch
-from pages.components import address, chrome, job_cards, review_grid, review_result
+from pages.components import address, chrome, job_cards, review_grid, review_reader, review_result
 from pages.components.review_batch import new_batch
-from pages.components.review_desk import SHOWS, Desk
+from pages.components.review_blind_result import closing, show_blind
+from pages.components.review_desk import BlindDesk, Desk
+from pages.components.review_reader import Reader
+from pages.components.review_select import select
 
-GRID = "review_grid"
+GRID, BLIND = "review_grid", "review_blind"
+DESK = "review_desk"  # key of the session's desk
 
 
 def page() -> None:
-    chrome.header("Review", "Accept or reject synthetic images, one key each. Every decision is stored at once and can be undone.")
+    chrome.header("Review", "Judge images with one key each, or read them blind. Every decision is stored at once and can be undone.")
     job_cards.panel("review_batch", recent=1, only=_is_news)
-    batches = {batch.name: batch for batch in store.batches() if batch.mode == "curate"}
+    batches = {batch.name: batch for batch in store.batches()}
     if not batches:
         st.info("There is no review batch yet: some pictures of one generator, to be judged one by one.", icon=":material/info:")
         with st.container(width=720):
@@ -25,23 +29,24 @@ def page() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         batch = _pick_batch(batches)
-        reviewer = st.text_input(
-            "Your name", key="reviewer", bind="query-params", max_chars=100, placeholder="Name or initials", width=220,
-            help="A label for your decisions, kept in the address of this page. It is no log-in: anybody could write it.",
-        ).strip()  # fmt: skip
+        reader = review_reader.identify()
         view = address.pick(
             st.segmented_control, "View", ["judge", "result"], key="view", format_func={"judge": "Judge", "result": "Result"}.get
         )
         with st.popover("New batch", icon=":material/add:"):
             new_batch()
-    if not reviewer or not reviewer.isprintable():
-        st.info("Write your name above to begin. Your decisions are kept under it.", icon=":material/person:")
+    if reader is None:
+        st.info("Say above who you are to begin. Your decisions are kept under that name.", icon=":material/person:")
     elif view == "result":
-        review_result.show(batch, reviewer)
+        (show_blind if batch.mode == "blind" else review_result.show)(batch, reader.name)
+        closing(batch)
     elif batch.closed:
         st.info("This batch is closed: no decision is taken any more. See its result.", icon=":material/lock:")
+    elif batch.mode == "blind":
+        _explain(batch)
+        _open(batch.name, reader, _read_blind)
     else:
-        _open(batch.name, reviewer)
+        _open(batch.name, reader, _judge)
 
 
 def _is_news(job: Job) -> bool:
@@ -51,32 +56,50 @@ def _is_news(job: Job) -> bool:
 
 def _pick_batch(batches: dict[str, ReviewBatch]) -> ReviewBatch:
     def label(name: str) -> str:
-        return f"{name} ({batches[name].n_cases} images)"
+        batch = batches[name]
+        return f"{name} ({batch.n_cases} images{', blind' if batch.mode == 'blind' else ''}{', closed' if batch.closed else ''})"
 
     return batches[address.pick(st.selectbox, "Batch", list(batches), key="batch", what="review batch", format_func=label)]
 
 
-def _open(batch: str, reviewer: str) -> None:
+def _explain(batch: ReviewBatch) -> None:
+    photographs = "phantom images, drawn by rule," if batch.settings.get("phantom") else "photographs of lesions"
+    st.markdown(
+        f"Some of these pictures are {photographs} and some were painted by a generator. Say of each how sure you are. "
+        "Nothing tells whether you are right before the batch is closed; you can stop at any time and go on later."
+    )
+
+
+def _open(batch: str, reader: Reader, work) -> None:
     """Run with the whole page, after which the browser may have nothing of the grid any more."""
-    if "review_desk" in st.session_state:
-        st.session_state["review_desk"].open()
-    _judge(batch, reviewer)
+    if DESK in st.session_state:
+        st.session_state[DESK].open()
+    work(batch, reader)
 
 
 @st.fragment
 @chrome.guard()
-def _judge(batch: str, reviewer: str) -> None:
-    show = address.pick(st.segmented_control, "Show", list(SHOWS), key="show", format_func=SHOWS.get, label_visibility="collapsed")
-    desk = st.session_state.get("review_desk")
-    if desk is None or (desk.batch, desk.reviewer, desk.show) != (batch, reviewer, show):
-        desk = st.session_state["review_desk"] = Desk(batch, reviewer, show)
-    review_grid.show(desk.grid(), GRID, _take)
+def _judge(batch: str, reader: Reader) -> None:
+    desk = select(st.session_state.get(DESK), batch, reader)
+    st.session_state[DESK] = desk
+    review_grid.show(desk.grid(), GRID, lambda: _take(GRID))
+    if st.query_params.get("page", "1") != (number := str(desk.page + 1)):
+        st.query_params["page"] = number
 
 
-def _take() -> None:
-    message = st.session_state[GRID].message
+@st.fragment
+@chrome.guard()
+def _read_blind(batch: str, reader: Reader) -> None:
+    desk: Desk | None = st.session_state.get(DESK)
+    if not isinstance(desk, BlindDesk) or (desk.batch, desk.reviewer, desk.exclusive) != (batch, reader.name, reader.logged_in):
+        desk = st.session_state[DESK] = BlindDesk(batch, reader.name, reader.logged_in)
+    review_grid.show(desk.grid(), BLIND, lambda: _take(BLIND), blind=True)
+
+
+def _take(key: str) -> None:
+    message = st.session_state[key].message
     if message:
-        st.session_state["review_desk"].take(message)
+        st.session_state[DESK].take(message)
 
 
 with chrome.guard():

@@ -3,6 +3,8 @@
 The numbers are drawn; everything else (files, digests, plans, analyses) is what the real code writes.
 """
 
+import dataclasses
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -111,15 +113,39 @@ def make_study(
     return study.load_plan(name)
 
 
-def make_batch(name: str, n: int, missing: int | None = None) -> list[str]:
-    """A batch of ``n`` small pictures; returns their opaque names."""
+def make_batch(name: str, n: int, missing: int | None = None, facts: list[dict] | None = None) -> list[str]:
+    """A batch of ``n`` small pictures, with what was measured of each if given; returns their opaque names."""
     cases = []
     for seed in range(n):
         content = images.png_bytes(np.full((64, 64, 3), seed % 256, np.uint8), {"seed": seed})
-        path = f"reviews/{name}/{seed}.png"
-        case = store.ReviewCase(f"{name}-{seed}", path, files.sha256_bytes(content), SyntheticImage("dcgan-phantom@4", seed, "malignant"))
+        origin = SyntheticImage("dcgan-phantom@4", seed, "malignant")
+        known = facts[seed] if facts else None
+        case = store.ReviewCase(f"{name}-{seed}", f"reviews/{name}/{seed}.png", files.sha256_bytes(content), origin, facts=known)
         if seed != missing:
             files.write_bytes(case.path, content)
         cases.append(case)
     store.create_batch(name, "curate", cases, "tester")
     return [case.image for case in cases]
+
+
+def make_blind_batch(name: str, n: int = 20, repeats: int = 4, margin: float = 0.1) -> dict[str, store.ReviewCase]:
+    """A blind batch of ``n`` grey pictures, half of them called real, the first ``repeats`` twice; returns its cases by name."""
+    cases = []
+    for number in range(n):
+        content = images.png_bytes(np.full((64, 64, 3), number % 256, np.uint8))
+        origin = (
+            {"real": {"dataset": "phantom", "image_id": f"P{number}"}}
+            if number % 2
+            else {"synthetic": SyntheticImage("run@4", number, None)}
+        )
+        image = files.sha256_bytes(f"{name} {number}".encode())[:16]
+        cases.append(store.ReviewCase(image, f"reviews/{name}/{image}.png", files.sha256_bytes(content), **origin))
+        files.write_bytes(cases[-1].path, content)
+    for first in cases[:repeats]:
+        image = files.sha256_bytes(f"again {first.image}".encode())[:16]
+        again = dataclasses.replace(first, image=image, file=f"reviews/{name}/{image}.png", repeat_of=first.image)
+        files.write_bytes(again.path, first.path.read_bytes())
+        cases.append(again)
+    cases.sort(key=lambda case: case.image)
+    store.create_batch(name, "blind", cases, "tester", {"seed": 1, "margin": margin, "data": "phantom", "part": "train", "phantom": True})
+    return {case.image: case for case in cases}

@@ -96,6 +96,7 @@ def make(
         pixels, names = painter(list(range(first_seed, first_seed + n_painted)))
         cases = _write_blind(name, folder, secret, list(zip(pixels, names, strict=True)), real)
         settings = {"seed": secrets.randbits(62), "margin": margin, "data": data, "part": part, "checkpoint": checkpoint.id}
+        settings["phantom"] = open_dataset(data).record.phantom
         return cases, settings
     pixels, names = painter(list(seeds) or list(range(first_seed, first_seed + n)))
     cases = []

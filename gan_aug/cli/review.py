@@ -81,12 +81,48 @@ def list_batches(json: Json = False) -> None:
 
 
 @app.command()
+def close(name: Batch, json: Json = False) -> None:
+    """End the judging of a batch, for all readers and for good."""
+    from gan_aug import store
+
+    closed = store.close_batch(name)
+    if json:
+        print_json(closed)
+    else:
+        remark(f"Batch {name} is closed; {closed.n_reviewers} people have judged in it.")
+
+
+@app.command()
+def result(name: Batch, json: Json = False) -> None:
+    """Say how well readers of a closed blind batch tell synthetic images from real ones."""
+    from gan_aug import readings
+
+    found = readings.blind_result(name)
+    if json:
+        print_json(found)
+        return
+    say(f"{found.n_real} real and {found.n_synthetic} synthetic images, {found.n_repeats} of them shown twice.")
+    for reader in found.readers:
+        say(f"{readings.HEADLINES[reader.verdict]}. {readings.in_words(found, reader)}")
+        if reader.reading.auc:
+            say(f"  AUC {readings.number(reader.reading.auc)}")
+        if reader.n_repeats:
+            say(f"  Same answer again: {reader.agreed} of {reader.n_repeats}; kappa {readings.number(reader.within)}")
+    if (words := readings.average_in_words(found)) is not None:
+        say(f"{readings.HEADLINES[found.average_verdict]}. {words}")
+    for agreement in (*found.pairs, *([found.all_readers] if found.all_readers else [])):
+        say(f"Kappa of {', '.join(agreement.readers)} on {agreement.n} images: {readings.number(agreement.kappa)}")
+    for caution in readings.cautions(found):
+        remark(caution)
+
+
+@app.command()
 def export(
     name: Batch,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for decisions.csv and the images; new or empty.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the table and the images; new or empty.")],
     json: Json = False,
 ) -> None:
-    """Write every reader's decisions as a table, with the images they are about."""
+    """Write every reader's decisions as a table, with the images they are about; of a blind batch also in the format of iMRMC."""
     from gan_aug import reviews
 
     table = reviews.export(name, out)

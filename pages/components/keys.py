@@ -16,6 +16,7 @@ KEYS = {
         "Arrows": "move; past the last image, the next page",
         "Space": "loupe on or off",
     },
+    "Review, blind": {"1 to 5": "surely real to surely synthetic", "Z, Arrows, Space": "as above"},
     "Explore": {
         "Left, Right": "one picture back or on",
         "Up, Down": "one row up or down, in the wall of seeds",

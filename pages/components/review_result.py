@@ -11,12 +11,11 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from gan_aug import reviews, stats, store
-from gan_aug.data.dataset import csv_text
 from gan_aug.errors import InvalidValue
 from gan_aug.records import Review
 from gan_aug.store import ReviewBatch
 from pages.components import chrome, palette
-from pages.components.review_grid import REASONS
+from pages.components.review_events import REASONS
 
 _RULES = {
     "unanimous": "somebody accepted it and nobody rejected it",
@@ -98,9 +97,7 @@ def _reader(name: str, found: list[Review], mine: list[Review]) -> dict:
 
 def csv(name: str) -> bytes:
     """The table of all readers' decisions, safe to open in a spreadsheet."""
-    table = reviews.decisions(name).astype(object)
-    rows = [tuple("" if pd.isna(value) else str(value) for value in row) for row in table.itertuples(index=False)]
-    return csv_text(reviews.COLUMNS, rows).encode()
+    return reviews.as_csv(reviews.decisions(name)).encode()
 
 
 def archive(name: str) -> bytes:

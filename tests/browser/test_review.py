@@ -5,9 +5,9 @@ import time
 from typing import Any
 
 import pytest
-from made_up import make_batch
+from made_up import make_batch, make_blind_batch
 
-from gan_aug import store
+from gan_aug import readings, reviews, store
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 expect.set_options(timeout=30_000)  # milliseconds; a busy machine takes its time
@@ -196,4 +196,101 @@ def test_four_reviewers_at_a_time(app: Any, new_page: Any) -> None:
     for page in pages.values():
         page.wait_for_selector(SAVED, timeout=60_000)
     assert [len(said(reader)) for reader in readers] == [40] * 4
+    assert len(store.review_history("b")) == 160
+
+
+# --- blind -------------------------------------------------------------------------------------------------------------------------------
+
+
+def open_blind(app: Any, page: Any, reviewer: str = "ana", batch: str = "b") -> list[str]:
+    """Open a blind batch; returns its pictures in the reader's order."""
+    page.goto(f"{app.url}/review?batch={batch}&reviewer={reviewer}")
+    page.wait_for_selector(".single img[src^=data]")
+    expect(page.locator(".blind .grid")).to_be_focused()
+    return [case.image for case in reviews.reading_order(store.batch(batch), reviewer)]
+
+
+def answers(reviewer: str = "ana") -> dict[str, int]:
+    return {review.image: review.confidence for review in store.reviews_of("b", reviewer)}
+
+
+def test_a_blind_batch_is_read_by_keys_to_its_end_and_then_tells(app: Any, page: Any) -> None:
+    cases = make_blind_batch("b", n=60, repeats=6)  # two loads of pictures
+    order = open_blind(app, page)
+    expect(page.locator(".what-number")).to_have_text("Image 1 of 66")
+    shown = [page.locator(".single img").get_attribute("src")]
+    keys = "".join("5" if cases[image].synthetic else "1" for image in order)
+    page.keyboard.type(keys[:60])
+    page.wait_for_selector(SAVED)
+    expect(page.locator(".what-number")).to_have_text("Image 61 of 66")
+    shown.append(page.locator(".single img").get_attribute("src"))
+    assert shown[0] != shown[1]
+    body = page.locator("[data-testid=stMain]").inner_text()
+    for secret in ("synthetic:", "right", "AUC", "accuracy", "seed"):
+        assert secret not in body.replace("whether you are right", "")
+    page.keyboard.type(keys[60:])
+    expect(page.locator(".empty")).to_contain_text("all are answered")
+    page.wait_for_selector(SAVED)
+    assert answers() == {image: 5 if cases[image].synthetic else 1 for image in order}
+    seconds = [review.seconds for review in store.reviews_of("b", "ana")]
+    assert all(0 <= each < 60 for each in seconds) and any(seconds)
+    page.get_by_text("Result", exact=True).click()
+    expect(page.get_by_text("66 of 66 images answered")).to_be_visible()
+    page.get_by_role("button", name="Close the batch").click()
+    page.get_by_role("button", name="Close for everybody").click()
+    expect(page.get_by_text("ana: ▲ Better than chance")).to_be_visible()
+    expect(page.get_by_text("30 real and 30 synthetic pictures. 6 of them were shown twice.")).to_be_visible()
+    assert readings.blind_result("b").readers[0].reading.auc.value == 1.0
+
+
+def test_fast_blind_answers_and_a_reload_lose_nothing(app: Any, page: Any) -> None:
+    make_blind_batch("b", n=50, repeats=0)
+    order = open_blind(app, page)
+    began = time.monotonic()
+    page.keyboard.type("12345" * 8)
+    print(f"40 blind answers in {time.monotonic() - began:.2f} s")
+    page.reload()
+    page.wait_for_selector(".single img[src^=data]")
+    page.wait_for_selector(SAVED)
+    assert answers() == {image: 1 + place % 5 for place, image in enumerate(order[:40])}
+    assert len(store.review_history("b")) == 40
+    expect(page.locator(".what-number")).to_have_text("Image 41 of 50")
+
+
+def test_a_blind_answer_is_changed_and_undone(app: Any, page: Any) -> None:
+    make_blind_batch("b", n=10, repeats=0)
+    order = open_blind(app, page)
+    page.keyboard.type("15")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".what-answer")).to_have_text("Your answer: surely synthetic")
+    page.keyboard.type("3")  # another word on the second, and on to the third
+    expect(page.locator(".what-number")).to_have_text("Image 3 of 10")
+    page.get_by_role("button", name="4 Probably synthetic").click()
+    page.keyboard.type("zz")
+    expect(page.locator(".what-number")).to_have_text("Image 2 of 10")
+    page.wait_for_selector(SAVED)
+    assert answers() == {order[0]: 1, order[1]: 5}
+    page.get_by_role("button", name="Space Loupe", exact=True).click()
+    expect(page.get_by_role("dialog", name="Loupe")).to_contain_text("Image 2, surely synthetic. 64 × 64 px")
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.locator(".blind").get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("6")  # no answer
+    page.keyboard.press("Escape")
+    assert len(answers()) == 2
+
+
+def test_four_blind_readers_at_a_time_each_in_an_order_of_their_own(app: Any, new_page: Any) -> None:
+    make_blind_batch("b", n=40, repeats=0)
+    readers = ["ana", "ben", "cleo", "dan"]
+    pages = {reader: new_page() for reader in readers}
+    orders = {reader: open_blind(app, page, reader) for reader, page in pages.items()}
+    assert len({tuple(order) for order in orders.values()}) == 4
+    for _ in range(4):
+        for page in pages.values():
+            page.keyboard.type("12345" * 2)
+    for page in pages.values():
+        page.wait_for_selector(SAVED, timeout=60_000)
+    for reader, order in orders.items():
+        assert answers(reader) == {image: 1 + place % 5 for place, image in enumerate(order)}
     assert len(store.review_history("b")) == 160

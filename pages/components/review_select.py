@@ -1,0 +1,46 @@
+"""What of a batch is shown in the grid, and in which order: widgets whose values stand in the address."""
+
+import streamlit as st
+
+from gan_aug import store
+from pages.components import address, chrome
+from pages.components.review_desk import ALIKE, SHARES, SHOWS, SORTS, Desk
+from pages.components.review_reader import Reader
+
+
+def select(desk: Desk | None, batch: str, reader: Reader) -> Desk:
+    """The desk for what is chosen: the one that is there, if it was made for the same."""
+    facts = [case.facts or {} for case in store.cases(batch)]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        show = address.pick(st.segmented_control, "Show", list(SHOWS), key="show", format_func=SHOWS.get)
+        sort = address.pick(st.selectbox, "Order", list(SORTS), key="sort", width=290, format_func=lambda key: SORTS[key][0])
+        share = "100"
+        if sort != "made":
+            share = address.pick(st.selectbox, "Of these", list(SHARES), key="share", width=150, format_func=SHARES.get)
+        groups = {fact["alike"] for fact in facts if fact.get("alike")}
+        alike = "one"
+        if groups:
+            alike = address.pick(st.segmented_control, "Near-duplicates", list(ALIKE), key="alike", format_func=ALIKE.get)
+    chosen = (batch, reader.name, reader.logged_in, show, sort, share, alike)
+    if desk is None or desk.choice != chosen:
+        wanted = st.query_params.get("page", "1") if desk is None else "1"
+        page = int(wanted) - 1 if wanted.isdecimal() and len(wanted) < 7 else 0
+        desk = Desk(batch, reader.name, show, sort, share, alike, page, reader.logged_in)
+    if sort != "made":
+        st.caption(_about(desk, sort))
+    return desk
+
+
+def _about(desk: Desk, sort: str) -> str:
+    """Of how many images the value is known by which they are ordered, its range, and where it comes from."""
+    values = list(desk.known(sort).values())
+    if sort == "disagreement":
+        if not values:
+            return "Not known yet: an image counts once you and another reader have decided on it."
+        return f"Known of the {len(values)} images on which you and another reader have decided; others' words stay hidden until then."
+    extractor = store.batch(desk.batch).settings.get("extractor")
+    if not values:
+        why = "its run has no discriminator's weights" if sort == "d_score" else "the batch was made without an extractor"
+        return f"Not known: {why}. The order is as painted."
+    source = "Logit of the run's own discriminator" if sort == "d_score" else f"Distance through {chrome.plain(extractor or '')}"
+    return f"{source}, known of {len(values)} of {len(desk.cases)} images: {min(values):.3g} to {max(values):.3g}."
