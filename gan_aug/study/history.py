@@ -26,6 +26,11 @@ def last_audit(checkpoint: str) -> dict[str, Any] | None:
     return next((line for line in reversed(lines) if line.get("subject") == checkpoint), None)
 
 
+def audits(run_id: str) -> list[dict[str, Any]]:
+    """The newest audit of every snapshot of a run, as they were written; the snapshot is their ``subject``."""
+    return list({line["subject"]: line for line in _lines(runs.run_folder(run_id) / "audits.jsonl")}.values())
+
+
 def cautions(settled: Plan) -> tuple[str, ...]:
     """A generator may have been chosen by its numbers on the test part, or may repeat the patients that it was trained on."""
     found = []

@@ -12,7 +12,16 @@ import streamlit as st
 from pages.components import chrome
 
 
-def pick(widget: Callable[..., Any], label: str, options: Sequence[str], *, key: str, what: str | None = None, **more: Any) -> str:
+def pick(
+    widget: Callable[..., Any],
+    label: str,
+    options: Sequence[str],
+    *,
+    key: str,
+    what: str | None = None,
+    default: str | None = None,
+    **more: Any,
+) -> str:
     """One of ``options``, by a widget whose value stands in the address under ``key``.
 
     Parameters
@@ -21,6 +30,8 @@ def pick(widget: Callable[..., Any], label: str, options: Sequence[str], *, key:
         ``st.selectbox`` or ``st.segmented_control``.
     what : str, optional
         What the options are, such as "study": a link to one that is not there then gets a warning.
+    default : str, optional
+        What is chosen where the address says nothing; else the first.
     more : dict
         Passed on to the widget.
     """
@@ -31,6 +42,8 @@ def pick(widget: Callable[..., Any], label: str, options: Sequence[str], *, key:
         st.session_state[key] = wanted
     elif wanted is not None and wanted not in options and what:
         st.warning(f"There is no {what} {chrome.plain(wanted)}. Another one is shown.", icon=":material/link_off:")
+    if default is not None:
+        st.session_state.setdefault(key, default)
     if widget is st.segmented_control:
         more["required"] = True
         if key not in st.session_state:

@@ -65,6 +65,12 @@ def two_columns(name: str) -> tuple[DeltaGenerator, DeltaGenerator]:
     return row.container(key=f"wide-{name}"), row.container(key=f"side-{name}")
 
 
+def halves(name: str) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Two containers of one width, one below the other where the window is narrow."""
+    row = st.container(horizontal=True, gap="medium")
+    return row.container(key=f"wide-{name}-left"), row.container(key=f"wide-{name}-right")
+
+
 def configure() -> None:
     """Layout and icon; before the navigation, which would else fetch the page's icon for the browser tab from a public server."""
     st.set_page_config(page_icon=str(_ICON), layout="wide")

@@ -6,18 +6,38 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from gan_aug import jobs
 from gan_aug.metrics.record import LOWER_IS_BETTER, METRICS, MetricRecord, comparable, differences, evaluations
 from gan_aug.records import Run
-from pages.components import chrome, generators
+from pages.components import address, chrome, generator_audit, generator_figures, generators, job_cards
+from pages.components.figure_parts import saved_as
+
+MOST = 6  # generators side by side
+EXTRACTORS = ("derm", "inception")
 
 
 def show(found: dict[str, Run]) -> None:
-    """Choose generators, and show what was measured of them."""
+    """Choose generators, and show what was measured of them and what their audits say."""
+    job_cards.panel("evaluate", "audit", recent=1)
     if not found:
         generators.none_yet()
         return
-    st.session_state.setdefault("runs", list(found)[:6])
-    names = st.multiselect("Generators", list(found), key="runs", bind="query-params", placeholder="Choose generators")
+    labels = {name: f"{generators.short(run)}, {run.class_name or 'all classes'}, {run.dataset}" for name, run in found.items()}
+    if len(set(labels.values())) < len(labels):
+        labels = {name: name for name in found}
+    names = address.pick_many(
+        f"Generators (at most {MOST})",
+        list(found),
+        list(found)[:MOST],
+        key="runs",
+        what="generator",
+        format_func=labels.get,
+        max_selections=MOST,
+        placeholder="Choose generators",
+    )
+    if not names:
+        st.info("Choose at least one generator.", icon=":material/info:")
+        return
     measured = {name: evaluations(name) for name in names}
     groups = by_protocol([record for records in measured.values() for record in records])
     silent = [name for name, records in measured.items() if not records]
@@ -28,6 +48,26 @@ def show(found: dict[str, Run]) -> None:
     if silent:
         st.info(f"Not measured yet: {chrome.plain(', '.join(silent))}.", icon=":material/straighten:")
         st.code("\n".join(f"gan-aug evaluate {name} --data {found[name].dataset}" for name in silent), language="bash")
+    generator_audit.show(names)
+    _measure(found, names, labels)
+
+
+def _measure(found: dict[str, Run], names: list[str], labels: dict[str, str]) -> None:
+    """Have a generator measured or audited."""
+    with st.expander("Measure or audit a generator", icon=":material/straighten:"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            name = st.selectbox("Generator", names, format_func=labels.get, key="measured")
+            through = st.selectbox(
+                "Seen through", EXTRACTORS, key="extractor", accept_new_options=True,
+                help="derm comes with gan_aug; inception is the network of the FID. classifier:RUN can be typed.",
+            )  # fmt: skip
+            n = int(st.number_input("Images on either side, at most", 50, 100_000, 1000, key="how-many"))
+        arguments = {"reference": name, "data": found[name].dataset, "extractor": through, "n": n}
+        with st.container(horizontal=True):
+            for kind, label, icon in (("evaluate", "Measure", ":material/straighten:"), ("audit", "Audit", ":material/policy:")):
+                if st.button(label, key=f"do-{kind}", icon=icon):
+                    jobs.submit(kind, arguments)
+                    st.rerun()
 
 
 def by_protocol(records: Sequence[MetricRecord]) -> list[list[MetricRecord]]:
@@ -65,7 +105,16 @@ def _group(group: list[MetricRecord], number: int) -> None:
         f"{first.n_fake} generated and {first.n_real} real images of {chrome.plain(first.dataset)}, {first.part} part, "
         f"{first.class_name or 'all classes'}, at {first.image_size} px. Extractor weights {first.weights_sha256[:12]}."
     )
-    st.dataframe(table(group), hide_index=True, key=f"protocol-{number}")
+    left, right = chrome.halves(f"protocol-{number}")
+    note = f"{first.n_fake} generated and {first.n_real} real images; not a clinical performance claim."
+    if any(record.metric == "kid" for record in group):
+        alt = "KID of every generator with its interval, and of two sets of real images; the numbers are in the table below"
+        left.plotly_chart(generator_figures.kid(group, note), key=f"kid-{number}", alt=alt, config=saved_as("kid"))
+    if any(record.metric == "recall" for record in group):
+        alt = "Precision and recall of every generator, and of two sets of real images; the numbers are in the table below"
+        figure = generator_figures.precision_recall(group, note)
+        right.plotly_chart(figure, key=f"precision-recall-{number}", alt=alt, config=saved_as("precision-recall"))
+    st.dataframe(table(group), hide_index=True, key=f"protocol-{number}", alt="What was measured of every generator, and of real images")
     lines = ["KID and the Frechet distance: lower is closer to real. The last row is what two sets of real images score."]
     lines += dict.fromkeys(note for record in group for note in record.notes)
     st.caption("  \n".join(map(chrome.plain, lines)))

@@ -9,12 +9,15 @@ from gan_aug.data.dataset import list_datasets
 from gan_aug.records import ClassifierConfig, Dataset, Run
 from pages.components import chrome, generators
 
-_PLAIN = {
+PLAIN = {
     "none": "none: real images as they are",
     "standard": "standard: flips, turns, crops, mild colour",
     "oversample": "oversample: rare classes drawn as often as common ones",
     "weighted": "weighted: rare classes count more in the loss",
 }
+
+
+RATIOS = (0.25, 0.5, 1.0, 2.0)
 
 
 def show() -> None:
@@ -35,7 +38,7 @@ def show() -> None:
         name = st.text_input("Name of the study", value=_free_name(record), max_chars=100)
     with right:
         n_seeds = int(st.number_input("Seeds per scheme", 1, 20, 3, help="Five or more tell a gain from the luck of a start."))
-        config = _choose_config(record)
+        config = choose_config(record)
         with st.expander("Data"):
             shares = {1.0: "all", 0.5: "1/2", 0.25: "1/4", 0.125: "1/8", 0.0625: "1/16"}
             fraction = st.selectbox("Share of the train part", list(shares), format_func=shares.get)
@@ -59,7 +62,8 @@ def _free_name(record: Dataset) -> str:
 
 def _choose_schemes(record: Dataset) -> tuple[list[str], str | None]:
     """The schemes, and the one that all others are compared with."""
-    words = _PLAIN | _from_generators(record) | _from_curated_sets()
+    ratios = choose_ratios() if generators.available() else []
+    words = PLAIN | _from_generators(record, ratios) | _from_curated_sets()
     schemes = st.multiselect(
         "Schemes",
         list(words),
@@ -73,7 +77,8 @@ def _choose_schemes(record: Dataset) -> tuple[list[str], str | None]:
     return schemes, st.selectbox("Compare all with", schemes, index=at if schemes else None)
 
 
-def _choose_config(record: Dataset) -> ClassifierConfig:
+def choose_config(record: Dataset) -> ClassifierConfig:
+    """Length of the training, image size and network."""
     steps = int(st.number_input("Training steps", 10, 1_000_000, 1000, step=100, help="The same for every scheme."))
     sizes = [size for size in (64, 128, 224, 256) if size <= record.size] or [record.size]
     size = st.selectbox("Image size [px]", sizes)
@@ -84,16 +89,35 @@ def _choose_config(record: Dataset) -> ClassifierConfig:
     return ClassifierConfig(backbone=backbone, resolution=size, batch_size=batch_size, steps=steps, evaluate_every=often)
 
 
-def _from_generators(record: Dataset) -> dict[str, str]:
+def choose_ratios() -> list[float]:
+    """How many synthetic images per real one the schemes to choose from add."""
+    return st.pills(
+        "Synthetic images per real one",
+        RATIOS,
+        selection_mode="multi",
+        default=[1.0],
+        format_func=lambda ratio: f"{ratio:g}",
+        key="ratios",
+        help="Of the class that the generator paints. With several, the results hold a curve over the ratio.",
+    )
+
+
+def _from_generators(record: Dataset, ratios: list[float]) -> dict[str, str]:
     """The schemes with images of the generators that fit the dataset's classes."""
     found: dict[str, Run] = {name: run for name, run in generators.available().items() if set(run.classes) <= set(record.classes)}
     words = {}
     for run_id, run in found.items():
         painted = f"{generators.short(run)}, {run.class_name or ' and '.join(run.classes)}"
-        words[f"standard+synthetic:{run_id}@1.0"] = f"standard + synthetic, as many as real ({painted})"
-        words[f"synthetic:{run_id}@1.0"] = f"synthetic, as many as real ({painted})"
+        for ratio in sorted(ratios):
+            words[f"standard+synthetic:{run_id}@{ratio}"] = f"standard + synthetic, {amount(ratio)} ({painted})"
+            words[f"synthetic:{run_id}@{ratio}"] = f"synthetic, {amount(ratio)} ({painted})"
         words[f"standard+balance:{run_id}"] = f"standard + synthetic until the classes are even ({painted})"
     return words
+
+
+def amount(ratio: float) -> str:
+    """A ratio in words."""
+    return "as many as real" if ratio == 1 else f"{ratio:g} times as many as real"
 
 
 def _from_curated_sets() -> dict[str, str]:
