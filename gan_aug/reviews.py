@@ -49,6 +49,12 @@ def reading_order(batch: ReviewBatch, reviewer: str) -> list[ReviewCase]:
     return mixed(twice + first, 2) + middle + mixed(last + repeats, 3)
 
 
+def undecided(cases: list[ReviewCase], decided: set[str]) -> int:
+    """How many images are still to be decided on, near-duplicates counting as one: who has decided on one of them has done with all."""
+    groups = {(case.facts or {}).get("alike") or case.image for case in cases}
+    return len(groups - {(case.facts or {}).get("alike") or case.image for case in cases if case.image in decided})
+
+
 def decisions(name: str) -> pd.DataFrame:
     """One row per image and reader of the batch ``name``: what the picture is, and what is said of it now.
 

@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import typer.main
+from made_up import make_blind_batch
 from tiny_gans import make_gan
 
 from gan_aug import __version__, cli, jobs, runs, store
@@ -498,6 +500,23 @@ def test_a_blind_batch_is_not_given_away(phantom: str, tmp_path: Path, gan_aug) 
     store.create_batch("blind", "blind", [case], "test")
     code, _, err = gan_aug("review", "export", "blind", "--out", str(tmp_path / "out"))
     assert code == 1 and "still open" in err and not (tmp_path / "out").exists()
+
+
+def test_a_blind_batch_is_closed_told_of_and_exported(phantom: str, tmp_path: Path, gan_aug, gan_aug_json) -> None:
+    cases = make_blind_batch("blind", n=20, repeats=2)
+    assert gan_aug("review", "result", "blind")[0] == 1
+    for number, case in enumerate(cases.values()):
+        moment = f"2026-01-01T10:00:{number:02d}Z"
+        decision, sure = ("synthetic", 5) if case.synthetic else ("real", 1)
+        store.add_reviews([Review(str(uuid.uuid4()), "blind", "ann", case.image, decision, None, sure, 1.5, moment)])
+    assert gan_aug_json("review", "close", "blind")["closed"]
+    code, out, err = gan_aug("review", "result", "blind")
+    assert code == 0
+    assert out.startswith("10 real and 10 synthetic images, 2 of them shown twice.\nBetter than chance. ann decided on 20 of 20")
+    assert "phantoms" in err
+    assert gan_aug_json("review", "result", "blind")["readers"][0]["reading"]["auc"]["value"] == 1.0
+    assert gan_aug_json("review", "export", "blind", "--out", str(tmp_path / "out"))["decisions"] == 22
+    assert "BEGIN DATA:" in (tmp_path / "out" / "reading.imrmc").read_text()
 
 
 def test_jobs_and_upkeep(tiny: str, gan_aug, gan_aug_json, monkeypatch) -> None:

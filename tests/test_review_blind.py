@@ -258,6 +258,23 @@ def test_near_duplicates_are_one_tile_that_says_how_many_it_stands_for(workspace
     assert order(Desk("b", "ana")) == [0, 2, 3, 4], "what is decided stands for its group"
 
 
+def test_who_has_decided_on_one_near_duplicate_has_done_with_all(workspace: Path) -> None:
+    make_batch("b", 5, facts=FACTS)
+    cases = store.cases("b")
+    assert reviews.undecided(cases, set()) == 4
+    assert reviews.undecided(cases, {"b-0", "b-3"}) == 2
+    for place in (0, 2, 3, 4):
+        message(Desk("b", "ana"), event(f"b-{place}", "accept", second=place))
+    for reader in ("ben", "cleo"):
+        message(Desk("b", reader), *(event(f"b-{place}", "accept", second=place, reviewer=reader) for place in (0, 2)))
+        message(Desk("b", reader), event("b-4", "reject", second=9, reviewer=reader))
+    app = open_page("review", batch="b", reviewer="ana", view="result")
+    assert not app.exception and not app.error
+    assert [metric.value for metric in app.metric[:4]] == ["4", "0", "0", "0"]
+    assert app.dataframe[0].value["Reader"].tolist() == ["ben", "cleo"], "told, for nothing is left to decide on"
+    assert "Of all 3 readers together, on the 3 images" in texts(app)
+
+
 def test_how_disputed_an_image_is_stays_hidden_until_one_has_decided(workspace: Path) -> None:
     make_batch("b", 5)
     for reader, accepted in (("ben", {0, 1, 2}), ("cleo", {0, 1}), ("dan", {0})):

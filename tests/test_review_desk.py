@@ -239,10 +239,12 @@ def test_the_result_counts_hides_others_until_one_is_done_and_keeps_a_set(worksp
     assert [metric.value for metric in app.metric[:4]] == ["1", "1", "0", "1"]
     assert "once you have decided" in texts(app)
     assert not app.dataframe
+    assert all(button.proto.disabled for button in app.get("download_button")), "the table would tell"
     message(Desk("b", "ana", "all"), event(names[2], "unsure", second=5))
     app = open_page("review", batch="b", reviewer="ana", view="result")
     assert app.dataframe[0].value["Reader"].tolist() == ["ben"]
     assert app.dataframe[0].value["Agreement with you"].tolist() == ["50%"]
+    assert not any(button.proto.disabled for button in app.get("download_button"))
     app = click(app, "Save the set")
     assert not app.error
     assert [(record.version, len(record.images)) for record in store.curated_sets()] == [(1, 1)]
