@@ -18,38 +18,15 @@ from gan_aug import device, files, images, latent, randomness, runs, workspace
 from gan_aug.errors import InvalidValue, UserError
 from gan_aug.export import load_generator
 from gan_aug.metrics.extractors import OnProgress, open_extractor
+from gan_aug.projections import PICTURE, RECORD, Projection
 from gan_aug.records import NOTICE
 from gan_aug.sample import class_numbers
-
-PICTURE, RECORD = "projection.png", "projection.json"
 
 RANDOM = 256  # pictures that the result is compared with, and the nearest of which are the starts
 LENGTH_WEIGHT = 1e-3  # keeps |z| near that of samples, beyond which a generator has not been trained
 
 _BATCH = 32
 _REPORT_EVERY = 10  # steps
-
-
-@dataclasses.dataclass(frozen=True)
-class Projection:
-    """Where an image lies in latent space. Distances are root mean squares over the pixels, in grey levels of 255."""
-
-    checkpoint: str  # RUN@kimg
-    class_name: str | None
-    image: str  # file name
-    image_sha256: str  # of the file
-    z: tuple[float, ...]
-    distance: float
-    feature_distance: float  # relative: 1 is as far as a picture without any of the image's features
-    start_distances: tuple[float, ...]  # reached from each start, ascending
-    random_least: float  # nearest of the random pictures
-    random_median: float
-    closer_than_random: float  # random_least / distance; far above 1 where the image was found
-    length: float  # |z| / sqrt(z_dim); about 1 for samples
-    extractor: str
-    steps: int
-    seed: int
-    created: str
 
 
 def project(

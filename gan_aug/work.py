@@ -253,6 +253,16 @@ def _nearest(arguments: kinds.PrepareNearest, progress: Progress) -> dict[str, A
     return {"extractor": record.extractor, "images": record.n_train}
 
 
+def _project(arguments: kinds.ProjectImage, progress: Progress) -> dict[str, Any]:
+    from gan_aug import project, projections
+
+    options = to_dict(arguments)
+    name, reference = options.pop("name"), options.pop("reference")
+    with projections.given(name) as image:
+        found = project.project(reference, image, out=projections.folder(name), **options, on_progress=_counter(progress))
+    return {"projection": name, "distance": found.distance}
+
+
 def _reindex(arguments: kinds.Reindex, progress: Progress) -> dict[str, Any]:
     return {"runs": store.reindex()}
 
@@ -282,6 +292,7 @@ WORK: dict[str, Callable[[Any, Progress], dict[str, Any]]] = {
     "sweep": _sweep,
     "review_batch": _review_batch,
     "nearest": _nearest,
+    "project": _project,
     "reindex": _reindex,
     "sleep": _sleep,
 }

@@ -237,6 +237,21 @@ class PrepareNearest(Arguments):
 
 
 @dataclasses.dataclass(frozen=True)
+class ProjectImage(Arguments):
+    """Find the latent vector whose picture comes nearest to an image, which the page has noted or left in the projection's folder."""
+
+    name: str  # of the projection, see gan_aug.projections
+    reference: str
+    class_name: str | None = None
+    starts: int = 4
+    steps: int = 300
+    seed: int = 0
+
+    def check(self) -> None:
+        check_name(self.name, "name of a projection")
+
+
+@dataclasses.dataclass(frozen=True)
 class Reindex(Arguments):
     """Make the index of runs anew from their folders."""
 
@@ -275,6 +290,7 @@ KINDS: dict[str, Kind] = {
     "sweep": Kind(RunSweep, "device"),
     "review_batch": Kind(MakeReviewBatch, "short"),
     "nearest": Kind(PrepareNearest, "short"),
+    "project": Kind(ProjectImage, "short"),
     "reindex": Kind(Reindex, "short"),
     "sleep": Kind(Sleep, "device"),
 }

@@ -27,6 +27,7 @@ TITLES = {
     "sweep": "Run a sweep",
     "review_batch": "Paint images for review",
     "nearest": "Prepare nearest real images",
+    "project": "Project an image",
     "sleep": "Test the queue",
 }
 
