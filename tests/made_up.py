@@ -13,7 +13,7 @@ from gan_aug import catalog, files, images, runs, store, study
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.data.training_list import training_list
-from gan_aug.records import ClassifierConfig, Prediction, Run, SyntheticImage, to_dict
+from gan_aug.records import ClassifierConfig, Prediction, Run, Study, SyntheticImage, to_dict
 from gan_aug.render import ONNX_NAME, RECORD_NAME
 
 Z_DIM = 8
@@ -96,21 +96,39 @@ def make_study(
 ) -> study.Plan:
     """A study on ``data`` whose classifiers are as good as ``strength`` says (0 is guessing), better with each later scheme."""
     planned = study.plan(name, data, schemes, seeds, ClassifierConfig(resolution=64, steps=10))
-    image_set, split = open_dataset(data), load_split(data)
+    _predict(planned, strength, seeds if finish else seeds[:1])
+    if finish:
+        study.analyse(name)
+    return study.load_plan(name)
+
+
+def _predict(planned: Study, strength: float, seeds: tuple[int, ...]) -> None:
+    """Predictions of every cell of a study with these seeds."""
+    image_set, split = open_dataset(planned.dataset), load_split(planned.dataset, planned.split_id)
     positive = image_set.labels == image_set.record.classes.index(planned.positive)
-    for place, scheme in enumerate(schemes):
-        for seed in seeds if finish else seeds[:1]:
+    for place, scheme in enumerate(planned.schemes):
+        for seed in seeds:
             rng = np.random.default_rng([seed, place])
             scores = 1 / (1 + np.exp(-(strength * (1 + 0.3 * place) * (2 * positive - 1) + rng.normal(0, 1.5, len(positive)))))
             found = []
             for part in ("val", "test"):
                 for row in split.rows(part):
                     image, group = str(image_set.table["image_id"].iloc[row]), split.groups[row]
-                    found.append(Prediction(name, scheme, seed, part, image, group, int(positive[row]), float(scores[row])))
-            study.write_cell(study.find_cell(planned, scheme, seed), f"{name}-{place}-{seed}", found)
-    if finish:
-        study.analyse(name)
-    return study.load_plan(name)
+                    found.append(Prediction(planned.name, scheme, seed, part, image, group, int(positive[row]), float(scores[row])))
+            study.write_cell(study.find_cell(planned, scheme, seed), f"{planned.name}-{place}-{seed}", found)
+
+
+def make_sweep(name: str, data: str, schemes: list[str], done: int | None = None, seeds: tuple[int, ...] = (0, 1), **splits) -> study.Sweep:
+    """A sweep of schemes without a GAN of their own, of which the studies of the first ``done`` splits (all, unless said) are finished."""
+    config = ClassifierConfig(resolution=64, steps=10)
+    sweep = study.plan_sweep(name, data, schemes, seeds, config, **(splits or {"fractions": (0.5, 1.0)}))
+    for number, point in enumerate(sweep.points[:done]):
+        planned = study.plan_point(sweep, point)
+        _predict(planned, 0.8 + 0.3 * number, seeds)
+        study.analyse(planned)
+    if done is None:
+        study.analyse_sweep(sweep)
+    return sweep
 
 
 def make_batch(name: str, n: int, missing: int | None = None, facts: list[dict] | None = None) -> list[str]:

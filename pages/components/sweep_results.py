@@ -79,10 +79,8 @@ def _point_row(sweep: Sweep, number: int) -> dict[str, str]:
 def _results(sweep: Sweep, result: SweepResult) -> None:
     st.info(f"**{chrome.plain(result.verdict)}**", icon=":material/gavel:")
     if len(sweep.seeds) < 3:
-        st.warning(
-            f"Seeds per scheme and split: {len(sweep.seeds)}. Use 3 or more, better 5; the luck of a start is no effect.",
-            icon=":material/casino:",
-        )
+        words = f"Only {len(sweep.seeds)} seed{'s' if len(sweep.seeds) > 1 else ''} per scheme and split"
+        st.warning(f"{words}: the luck of a start cannot be told from an effect. Use 3 or more, better 5.", icon=":material/casino:")
     labels = study_tables.sweep_labels(sweep.schemes)
     left, right = chrome.halves("sweep")
     with left:

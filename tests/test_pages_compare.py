@@ -1,0 +1,378 @@
+"""The page Compare in depth: what it shows of studies, sweeps and generators, that a link restores it, what it says when things fail."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_up import make_run, make_study, make_sweep
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+from test_pages import _as_on_the_server, click, open_page, texts  # noqa: F401 (the fixture applies here too)
+
+from gan_aug import files, images, jobs, runs, study
+from gan_aug.data.dataset import open_dataset
+from gan_aug.metrics.record import append_lines
+from gan_aug.study import Aim
+from pages.components import figure_parts, generator_audit, roc, spread, study_tables
+
+SCHEMES = ["none", "standard", "weighted"]
+DCGAN, ACGAN = "dcgan-phantom-malignant-ab12", "acgan-phantom-cd34"
+
+
+def table_with(app: AppTest, column: str) -> Any:
+    """The table that has a column of that name."""
+    (found,) = [frame.value for frame in app.dataframe if column in frame.value]
+    return found
+
+
+def address_of(app: AppTest, key: str) -> list[str]:
+    """What the page's address holds under a key."""
+    found = app.query_params[key]
+    return [found] if isinstance(found, str) else list(found)
+
+
+def charts(app: AppTest) -> list[dict[str, Any]]:
+    """The figures on the page, as Plotly's JSON."""
+    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+# --- one operating point -----------------------------------------------------------------------------------------------------------------
+
+
+def test_one_operating_point_is_carried_over_to_all_schemes(phantom: str) -> None:
+    make_study("s", phantom, SCHEMES)
+    app = open_page("compare", study="s", show="point", aim="sensitivity", level="0.9")
+    assert not app.exception and not app.error
+    shown = table_with(app, "False alarms")
+    expected = study.carry_over(study.predictions("s"), "test", tuple(SCHEMES), Aim("sensitivity", 0.9))
+    for row, found in zip(shown.to_dict("records"), expected, strict=True):
+        assert row["Scheme"] == found.scheme
+        assert row["Threshold"] == f"{found.threshold:.3f}"
+        assert row["Malignant found"] == f"{found.found} of {found.found + found.missed}"
+        assert row["False alarms"] == f"{found.false_alarms} of {found.false_alarms + found.cleared}"
+        assert row["Sensitivity (95 % interval)"].startswith(f"{found.sensitivity.value:.3f} ({found.sensitivity.low:.3f}")
+    assert "chosen on val" in texts(app)
+    usual = table_with(open_page("compare", study="s", show="point"), "False alarms")
+    assert usual.to_dict("records") != shown.to_dict("records")
+
+
+def test_every_case_that_flips_is_shown_as_a_picture(phantom: str) -> None:
+    make_study("s", phantom, SCHEMES)
+    flips = study.find_flips(study.predictions("s"), "test", "standard", "weighted", Aim("specificity", 0.8))
+    address = {"study": "s", "show": "point", "level": "0.8", "a": "standard", "b": "weighted"}
+    app = open_page("compare", **address)
+    pictures = app.image[0].proto.imgs
+    assert [picture.alt.partition(",")[0] for picture in pictures] == [f"Image {case.image_id}" for case in flips[:24]]
+    assert all(picture.url.endswith(".png") for picture in pictures), "a JPEG would alter pixels"
+    wanted = {"found": (True, 1), "missed": (False, 1), "cleared": (True, 0), "alarm": (False, 0)}
+    for kind, (mended, label) in wanted.items():
+        app = open_page("compare", **address, flips=kind)
+        assert not app.exception
+        cases = [case for case in flips if (case.mended, case.label) == (mended, label)]
+        shown = app.image[0].proto.imgs if app.image else []
+        assert [picture.alt.partition(",")[0] for picture in shown] == [f"Image {case.image_id}" for case in cases]
+        if cases:
+            assert set(table_with(app, "Truth")["Right"]) == {"B" if mended else "A"}
+            assert set(table_with(app, "Truth")["Truth"]) == {"malignant" if label else "not malignant"}
+        else:
+            assert "no such case" in texts(app)
+
+
+def test_schemes_that_flip_are_two_different_ones(phantom: str) -> None:
+    make_study("s", phantom, SCHEMES)
+    app = open_page("compare", study="s", show="point", a="weighted", b="weighted")
+    assert not app.exception
+    assert app.selectbox(key="a").value == "weighted"
+    assert app.selectbox(key="b").value != "weighted"
+    assert address_of(app, "b") == [app.selectbox(key="b").value]
+
+
+def test_pictures_of_a_dataset_that_is_gone_are_missed_in_words(phantom: str, workspace: Path) -> None:
+    make_study("s", phantom, SCHEMES)
+    (workspace / "datasets" / phantom / "dataset.json").unlink()
+    app = open_page("compare", study="s", show="point")
+    assert not app.exception
+    assert phantom in app.error[0].value
+
+
+# --- seeds, ratios, settings -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seeds", "warned"), [((0,), True), ((0, 1), True), ((0, 1, 2), False)])
+def test_fewer_than_three_seeds_are_a_warning(phantom: str, seeds: tuple[int, ...], warned: bool) -> None:
+    make_study("s", phantom, ["none", "standard"], seeds=seeds)
+    app = open_page("compare", study="s", show="spread")
+    assert not app.exception
+    assert any("luck of a start" in warning.value for warning in app.warning) is warned
+
+
+def test_ratios_of_one_generator_are_a_curve(phantom: str) -> None:
+    make_run(DCGAN, "dcgan", phantom, "malignant")
+    names = ["standard", *(f"standard+synthetic:{DCGAN}@{ratio}" for ratio in (1.0, 0.25, 0.5))]
+    make_study("s", phantom, names, seeds=(0, 1, 2))
+    app = open_page("compare", study="s", show="spread")
+    curve = charts(app)[-1]
+    part = study.load_analysis("s").part("test")
+    assert curve["data"][0]["x"] == [0.0, 0.25, 0.5, 1.0]
+    assert curve["data"][0]["y"] == [part.arm(name).auc.value for name in (names[0], names[2], names[3], names[1])]
+    assert curve["data"][1]["y"] == list(part.arm(names[0]).seed_aucs)
+    assert "differ in their ratio alone" not in texts(app)
+    make_study("plain", phantom, ["none", "standard"])
+    app = open_page("compare", study="plain", show="spread")
+    assert "differ in their ratio alone" in texts(app) and len(charts(app)) == 2
+
+
+def test_settings_that_differ_are_shown_and_the_others_on_wish(phantom: str) -> None:
+    make_study("s", phantom, SCHEMES)
+    make_study("other", phantom, ["standard"], seeds=(5,))
+    app = open_page("compare", study="s", show="settings", also="other")
+    assert not app.exception
+    between, of_studies = (frame.value.set_index("Property") for frame in app.dataframe)
+    assert between.loc["balancing"].tolist() == ["none", "none", "weighted"]
+    assert of_studies.loc["seeds"].tolist() == ["0, 1", "5"]
+    assert "dataset" not in of_studies.index and "real training images" not in between.index
+    app = open_page("compare", study="s", show="settings", also="other", same="true")
+    between, of_studies = (frame.value.set_index("Property") for frame in app.dataframe)
+    assert of_studies.loc["dataset"].tolist() == [phantom, phantom]
+    assert "real training images" in between.index
+
+
+def test_what_is_chosen_stands_in_the_address_and_nothing_too(phantom: str) -> None:
+    make_study("s", phantom, SCHEMES)
+    app = open_page("compare", study="s")
+    assert address_of(app, "schemes") == SCHEMES
+    app.multiselect(key="schemes").set_value(["standard"]).run()
+    assert address_of(app, "schemes") == ["standard"]
+    app.multiselect(key="schemes").set_value([]).run()
+    assert not app.exception and "at least one scheme" in texts(app)
+    again = open_page("compare", study="s", schemes=address_of(app, "schemes"))
+    assert again.multiselect(key="schemes").value == []
+
+
+def test_another_study_brings_its_own_schemes_without_a_warning(phantom: str) -> None:
+    make_study("s", phantom, ["none", "standard"], seeds=(0, 1, 2))
+    make_study("t", phantom, ["standard", "oversample"], seeds=(0, 1, 2))
+    app = open_page("compare", study="s", schemes=["none", "gone"])
+    assert "gone" in app.warning[0].value and "none" not in app.warning[0].value
+    app.selectbox(key="study").set_value("t").run()
+    assert app.multiselect(key="schemes").value == ["standard", "oversample"]
+    assert not any("There is no" in warning.value for warning in app.warning)
+
+
+def test_a_study_without_results_is_not_laid_over_another(phantom: str) -> None:
+    make_study("s", phantom, ["none", "standard"])
+    make_study("later", phantom, ["none", "standard"], finish=False)
+    app = open_page("compare", study="s", also="later")
+    assert not app.exception and not app.error
+    assert "has no results yet" in texts(app)
+    assert table_with(app, "AUC (95 % interval)")["Scheme"].tolist() == ["none", "standard"]
+
+
+def test_no_verdict_stands_in_the_table_where_the_base_did_not_learn(phantom: str) -> None:
+    make_study("s", phantom, ["none", "standard"], strength=0)
+    assert table_with(open_page("compare", study="s"), "Says")["Says"].tolist() == ["withheld", ""]
+    make_study("t", phantom, ["none", "standard"])
+    says = table_with(open_page("compare", study="t"), "Says")["Says"].tolist()
+    assert says == [study_tables.OUTCOMES[study.load_analysis("t").part("test").comparison("none").outcome], ""]
+
+
+@pytest.mark.parametrize("content", ["{}", "not json"])
+@pytest.mark.parametrize("show", ["curves", "point", "spread", "settings"])
+def test_results_that_cannot_be_read_are_explained(phantom: str, show: str, content: str) -> None:
+    make_study("s", phantom, ["none", "standard"])
+    files.write_text(study.study_folder("s") / "analysis.json", content)
+    app = open_page("compare", study="s", show=show)
+    assert not app.exception
+    assert len(app.error) == 1 and "Traceback" not in texts(app)
+
+
+def test_every_figure_says_what_it_was_measured_on(phantom: str) -> None:
+    make_study("s", phantom, SCHEMES)
+    part = study.load_analysis("s").part("test")
+    lines = [figure_parts.Line(arm.scheme, arm, place, part.comparison(arm.scheme), "s") for place, arm in enumerate(part.arms)]
+    calls = dict(zip(SCHEMES, study.carry_over(study.predictions("s"), "test", tuple(SCHEMES), Aim("specificity", 0.9)), strict=True))
+    figures = [
+        roc.operating(part, lines, calls, "specificity 0.9"), roc.net_benefit(part, lines), spread.seeds(part, lines),
+        spread.seed_differences(part, "standard", lines),
+    ]  # fmt: skip
+    for figure in figures:
+        words = " ".join(note.text for note in figure.layout.annotations)
+        assert figure_parts.statement(part) in words
+        assert all(f"<b>{line.label}</b>" in words for line in lines if line.comparison or figure is not figures[-1])
+    dots = [trace for trace in figures[2].data if trace.marker.color == "rgba(0,0,0,0)"]
+    assert [list(trace.x) for trace in dots] == [list(arm.seed_aucs) for arm in part.arms]
+
+
+# --- sweeps ------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_sweep_the_page_says_what_one_is(phantom: str) -> None:
+    app = open_page("compare", view="sweeps")
+    assert not app.exception and "No sweep" in app.info[0].value
+    app = click(app, "Plan a sweep")
+    assert app.subheader[0].value == "New sweep"
+
+
+def test_a_finished_sweep_shows_its_verdict_its_curves_and_its_numbers(phantom: str) -> None:
+    sweep = make_sweep("w", phantom, ["standard", "oversample", "weighted"], seeds=(0, 1, 2))
+    result = study.load_sweep_result(sweep)
+    app = open_page("compare", view="sweeps", sweep="w")
+    assert not app.exception and not app.error and not app.warning
+    assert result.verdict.split(":")[0] in app.info[0].value.replace("\\", "")
+    shown = table_with(app, "AUC of the base")
+    assert shown["AUC"].tolist() == [f"{row.auc:.3f}" for row in result.rows]
+    assert shown["Scheme"].tolist() == ["oversample", "weighted"] * 2
+    aucs, differences = charts(app)
+    firsts = [study.load_analysis(point.study).part("test").arm("standard").auc.value for point in sweep.points]
+    assert aucs["data"][0]["y"] == firsts
+    assert differences["data"][1]["y"] == [row.difference for row in result.rows if row.scheme == "weighted"]
+    assert [trace["line"]["dash"] for trace in aucs["data"]] == ["solid", "dash", "dot"]
+    links = [link.proto.label.replace("\\", "") for link in app.get("page_link")]
+    assert [label for label in links if label.startswith("Study: ")] == [f"Study: {point.label}" for point in sweep.points]
+
+
+def test_a_sweep_that_is_not_done_says_how_far_it_is_and_goes_on(phantom: str) -> None:
+    make_sweep("w", phantom, ["standard", "oversample"], done=1)
+    app = open_page("compare", view="sweeps")
+    assert not app.exception
+    shown = table_with(app, "State")
+    assert shown["State"].tolist() == ["done", "new"]
+    assert shown["Classifiers"].tolist() == ["4 of 4 done", "0 of 4 done"]
+    app = click(app, "Go on with this sweep")
+    (job,) = jobs.list_jobs()
+    assert (job.kind, job.arguments) == ("sweep", {"name": "w"})
+    assert "Go on with this sweep" not in [button.label for button in app.button]
+
+
+def test_folds_bring_their_test_over_folds(phantom: str) -> None:
+    sweep = make_sweep("w", phantom, ["standard", "oversample"], folds=3)
+    (fold,) = study.load_sweep_result(sweep).folds
+    app = open_page("compare", view="sweeps", sweep="w")
+    assert not app.exception
+    assert any(fold.method.split()[0] in text.value and "over the folds" in text.value for text in app.markdown)
+    assert any("Only 2 seeds" in warning.value for warning in app.warning)
+
+
+def test_the_form_plans_a_sweep_and_queues_it(phantom: str) -> None:
+    app = open_page("compare", view="plan")
+    assert not app.exception
+    assert "3 splits, each with 1 generator and 6 classifiers: 21 trainings" in texts(app)
+    app.text_input[0].set_value("mine")
+    app.multiselect(key="sweep_schemes").set_value(["standard", "oversample"])
+    app = click(app, "Plan and run")
+    assert not app.error
+    sweep = study.load_sweep("mine")
+    assert (sweep.kind, sweep.schemes, sweep.base, len(sweep.points)) == ("fraction", ("standard", "oversample"), "standard", 3)
+    (job,) = jobs.list_jobs()
+    assert (job.kind, job.arguments["name"]) == ("sweep", "mine")
+    assert address_of(app, "sweep") == ["mine"]
+
+
+def test_the_form_plans_folds_with_a_generator_of_their_own(phantom: str) -> None:
+    app = open_page("compare", view="plan")
+    app.segmented_control(key=f"sweep_kind-{phantom}").set_value("fold").run()
+    app.number_input[0].set_value(2)
+    app = click(app, "Plan and run")
+    assert not app.error, app.error
+    (sweep,) = study.list_sweeps()
+    assert sweep.kind == "fold" and len(sweep.points) == 2
+    assert sweep.recipes == (study.Recipe("train(dcgan)", "dcgan", "malignant"),)
+    assert sweep.gan_settings == {"total_kimg": 100.0}
+
+
+def test_a_sweep_that_is_refused_is_explained_and_queues_nothing(phantom: str) -> None:
+    app = open_page("compare", view="plan")
+    app.text_input[0].set_value("no/name")
+    app = click(app, "Plan and run")
+    assert "no/name" in app.error[0].value.replace("\\", "")
+    assert jobs.list_jobs() == [] and study.list_sweeps() == []
+
+
+def test_several_ratios_are_offered_where_a_study_is_planned(phantom: str) -> None:
+    make_run(DCGAN, "dcgan", phantom, "malignant")
+    app = open_page("compare", view="new")
+    offered = app.multiselect(key="study_schemes").options
+    assert sum("as many as real" in option for option in offered) == 2
+    app.pills(key="ratios").set_value([0.5, 1.0, 2.0]).run()
+    assert not app.exception
+    offered = app.multiselect(key="study_schemes").options
+    assert [option for option in offered if option.startswith("standard + synthetic") and "real" in option] == [
+        f"standard + synthetic, {words} (DC-GAN ab12, malignant)"
+        for words in ("0.5 times as many as real", "as many as real", "2 times as many as real")
+    ]
+
+
+# --- generators --------------------------------------------------------------------------------------------------------------------------
+
+
+def audited(subject: str, sheet: str, **changes: Any) -> dict[str, Any]:
+    """An audit as its file holds it, as far as pages look at it."""
+    space = {"space": "pixels", "auth_pct": [31.0, 78.0], "ct": -8.9}
+    found = {"subject": subject, "verdict": "copies", "identical": 3, "n_fake": 100, "near_duplicates": [12, 1], "spaces": [space]}
+    return found | {"n_train": 87, "n_held_out": 60, "sheet": sheet, "pairs": [{}] * 8, "reasons": ["Three are copies."]} | changes
+
+
+def test_audits_stand_beside_the_numbers(phantom: str, tmp_path: Path) -> None:
+    make_run(DCGAN, "dcgan", phantom, "malignant")
+    make_run(ACGAN, "acgan", phantom)
+    app = open_page("compare", view="generators")
+    assert "None of them has been audited yet" in texts(app)
+    sheet = tmp_path / "sheet.png"
+    Image.fromarray(np.zeros((8, 16, 3), np.uint8)).save(sheet)
+    path = runs.run_folder(DCGAN) / "audits.jsonl"
+    append_lines(path, [audited(f"{DCGAN}@1", str(sheet), verdict="no sign of copying"), audited(f"{DCGAN}@2", str(sheet))])
+    append_lines(path, [audited(f"{DCGAN}@1", str(sheet), verdict="too few images to say")])
+    app = open_page("compare", view="generators")
+    assert not app.exception
+    shown = table_with(app, "AuthPct")
+    assert shown["Verdict"].tolist() == ["too few images to say", "copies"]
+    assert shown["Near-duplicates"].tolist() == ["12 / 1"] * 2 and shown["AuthPct"][1] == "31 % / 78 %"
+    assert f"{DCGAN}@2" in app.error[0].value.replace("\\", "") and "no new patients" in app.error[0].value
+    assert not app.image and ACGAN in texts(app).replace("\\", "")
+    app = open_page("compare", view="generators", pairs="true")
+    assert len(app.image) == 2 and "8 closest pairs" in app.image[0].proto.imgs[0].alt
+    sheet.unlink()
+    assert "audit again" in texts(open_page("compare", view="generators", pairs="true"))
+
+
+def test_an_audit_without_enough_images_has_no_test(phantom: str) -> None:
+    space = {"space": "derm", "auth_pct": [70.0, 72.0], "ct": None}
+    shown = generator_audit.table([audited("a@1", "", spaces=[space])])
+    assert shown["C_T"].tolist() == ["too few images"] and shown["Seen through"].tolist() == ["derm"]
+
+
+@pytest.mark.parametrize(("label", "kind"), [("Measure", "evaluate"), ("Audit", "audit")])
+def test_a_generator_is_measured_or_audited_from_the_page(phantom: str, label: str, kind: str) -> None:
+    make_run(DCGAN, "dcgan", phantom, "malignant")
+    app = click(open_page("compare", view="generators"), label)
+    assert not app.exception
+    (job,) = jobs.list_jobs()
+    assert job.kind == kind
+    assert {key: job.arguments[key] for key in ("reference", "data", "extractor", "n")} == {
+        "reference": DCGAN, "data": phantom, "extractor": "derm", "n": 1000,
+    }  # fmt: skip
+
+
+def test_generators_are_chosen_by_the_address(phantom: str) -> None:
+    make_run(DCGAN, "dcgan", phantom, "malignant")
+    make_run(ACGAN, "acgan", phantom)
+    app = open_page("compare", view="generators", runs=[ACGAN])
+    assert app.multiselect(key="runs").value == [ACGAN]
+    assert DCGAN not in texts(app).replace("\\", "")
+
+
+def test_no_picture_is_altered_on_its_way(phantom: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+    encode = images.png_bytes
+    monkeypatch.setattr(images, "png_bytes", lambda pixels: sent.append(encode(pixels)) or sent[-1])
+    make_study("s", phantom, SCHEMES)
+    app = open_page("compare", study="s", show="point")
+    image_set = open_dataset(phantom)
+    row_of = {name: row for row, name in enumerate(image_set.table["image_id"])}
+    names = [picture.alt.partition(",")[0].removeprefix("Image ") for picture in app.image[0].proto.imgs]
+    assert names
+    for name, content in zip(names, sent, strict=True):
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), image_set.images[row_of[name]])
