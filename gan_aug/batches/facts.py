@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan_aug import catalog, gans, images, runs
+from gan_aug import catalog, device, gans, images, runs
 from gan_aug.audit.spaces import Space, through
 from gan_aug.checkpoint import load_weights
 from gan_aug.data import duplicates
@@ -90,12 +90,13 @@ def _d_scores(run: Run, checkpoint: Checkpoint, pictures: np.ndarray) -> np.ndar
     n_classes = len(run.classes) if catalog.entry(run.spec).conditional else 0
     _, D = gans.spec(run.spec).build(from_dict(GanConfig, run.config), n_classes)
     D.load_state_dict(load_weights(path))
-    D.eval()
+    where = device.pick("auto")
+    D = D.to(where).eval()
     scores = []
     for start in range(0, len(pictures), _BATCH):
         batch = torch.from_numpy(images.to_float(pictures[start : start + _BATCH])).permute(0, 3, 1, 2)
-        said = D(batch)
-        scores.append((said[0] if isinstance(said, tuple) else said).flatten().numpy())
+        said = D(batch.to(where))
+        scores.append((said[0] if isinstance(said, tuple) else said).flatten().cpu().numpy())
     return np.concatenate(scores)
 
 

@@ -14,6 +14,11 @@ class Judging {
     root.addEventListener("click", (event) => this.click(event));
     // A button pressed by mouse must not take the focus, or the next key would press it again.
     root.addEventListener("mousedown", (event) => event.target.closest("button") && event.preventDefault());
+    // A picture is not looked at while another tab is in front.
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) this.left = performance.now();
+      else if (this.left) this.since += performance.now() - this.left;
+    });
     this.find(".smooth").addEventListener("change", () => this.paintLoupe());
     this.find(".loupe").addEventListener("close", () => this.focus());
     this.find(".help").addEventListener("close", () => this.focus());

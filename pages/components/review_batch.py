@@ -37,7 +37,9 @@ def new_batch() -> None:
         conditional = catalog.entry(run.spec).conditional
         class_name = st.selectbox("Class", list(run.classes), key=f"batch_class_{run.id}") if conditional else None
         left, right = st.columns(2)
-        n = left.number_input("Images", 10, 2000, 200 if mode == "curate" else 100, step=10, key=f"batch_n_{mode}")
+        n = left.number_input(
+            "Images" if mode == "curate" else "Images in all", 10, 2000, 200 if mode == "curate" else 100, step=10, key=f"batch_n_{mode}"
+        )
         first = right.number_input("First seed", 0, 10**9, 0, help="Seeds count up from here. One seed is always the same picture.")
         more = _curate_options() if mode == "curate" else _blind_options(run)
         name = st.text_input("Name of the batch", value=_free_name(run, taken), max_chars=100).strip()

@@ -10,16 +10,15 @@ from pages.components.review_reader import Reader
 
 def select(desk: Desk | None, batch: str, reader: Reader) -> Desk:
     """The desk for what is chosen: the one that is there, if it was made for the same."""
-    facts = [case.facts or {} for case in store.cases(batch)]
+    cases = desk.cases.values() if desk is not None and desk.batch == batch else store.cases(batch)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         show = address.pick(st.segmented_control, "Show", list(SHOWS), key="show", format_func=SHOWS.get)
         sort = address.pick(st.selectbox, "Order", list(SORTS), key="sort", width=290, format_func=lambda key: SORTS[key][0])
         share = "100"
         if sort != "made":
             share = address.pick(st.selectbox, "Of these", list(SHARES), key="share", width=150, format_func=SHARES.get)
-        groups = {fact["alike"] for fact in facts if fact.get("alike")}
         alike = "one"
-        if groups:
+        if any((case.facts or {}).get("alike") for case in cases):
             alike = address.pick(st.segmented_control, "Near-duplicates", list(ALIKE), key="alike", format_func=ALIKE.get)
     chosen = (batch, reader.name, reader.logged_in, show, sort, share, alike)
     if desk is None or desk.choice != chosen:
