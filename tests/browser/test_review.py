@@ -2,12 +2,14 @@
 
 import sqlite3
 import time
+import uuid
 from typing import Any
 
 import pytest
 from made_up import make_batch, make_blind_batch
 
 from gan_aug import readings, reviews, store
+from gan_aug.records import Review
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 expect.set_options(timeout=30_000)  # milliseconds; a busy machine takes its time
@@ -294,3 +296,24 @@ def test_four_blind_readers_at_a_time_each_in_an_order_of_their_own(app: Any, ne
     for reader, order in orders.items():
         assert answers(reader) == {image: 1 + place % 5 for place, image in enumerate(order)}
     assert len(store.review_history("b")) == 160
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_blind_batch_has_no_serious_fault_for_a_screen_reader(app: Any, new_page: Any, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
+    for name in ("b", "closed"):
+        cases = make_blind_batch(name, n=20, repeats=2)
+        for reader in ("ana", "ben"):
+            for place, case in enumerate(cases.values()):
+                when = f"2026-01-01T10:00:{place:02d}Z"
+                answer = ("synthetic", None, 4) if (place + len(reader)) % 3 else ("real", None, 2)
+                store.add_reviews([Review(str(uuid.uuid4()), name, reader, case.image, *answer, 1.0, when)])
+    store.close_batch("closed")
+    page = new_page(color_scheme=scheme)
+    for query in ("batch=b&reviewer=cleo", "batch=b&reviewer=cleo&view=result", "batch=closed&reviewer=ana&view=result"):
+        page.goto(f"{app.url}/review?{query}")
+        page.wait_for_selector("h1")
+        page.wait_for_selector("[data-testid=stStatusWidget]", state="detached")
+        page.wait_for_timeout(1000)  # what arrives with a fragment
+        found = [each for each in axe.run(page).response["violations"] if each["impact"] in ("serious", "critical")]
+        assert [f"{query}: {each['id']}: {node['html'][:300]}" for each in found for node in each["nodes"]] == []
