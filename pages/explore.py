@@ -7,9 +7,17 @@ import streamlit as st
 from gan_aug import catalog, latent, runs
 from gan_aug.errors import InvalidValue
 from gan_aug.records import Checkpoint, Run
-from pages.components import address, chrome, explore_directions, explore_plane, film_view, generators, painting
+from pages.components import address, chrome, explore_directions, explore_plane, explore_projection, film_view, generators, painting
 
-MODES = {"walk": "Walk", "directions": "Directions", "plane": "Seed plane", "class": "Class axis", "same": "Side by side", "seeds": "Seeds"}
+MODES = {
+    "walk": "Walk",
+    "directions": "Directions",
+    "plane": "Seed plane",
+    "class": "Class axis",
+    "same": "Side by side",
+    "seeds": "Seeds",
+    "project": "Project",
+}
 NOTES = {
     "walk": "From the picture of one seed to that of the next, along the sphere on which the generator's inputs lie.",
     "directions": "From one side of a seed to the other, in a direction in which this generator's pictures change much. Name what you see.",
@@ -17,6 +25,7 @@ NOTES = {
     "class": "One and the same input, painted as each class: what the generator believes to be the difference.",
     "same": "The same seeds, and so the same inputs z, painted by several generators, or by one in the course of its training.",
     "seeds": "One picture per seed. The same seed always gives the same picture.",
+    "project": "Give a real image, and see how near this generator can come to it: the input is sought whose picture differs least.",
 }
 WALL = 60  # pictures of the seed wall
 MOST_ROWS = 6
@@ -34,7 +43,7 @@ def page() -> None:
     mode = address.pick(st.segmented_control, "Mode", list(MODES), key="mode", format_func=MODES.get, label_visibility="collapsed")
     st.caption(NOTES[mode])
     show = {"walk": _walk, "class": _class_axis, "same": _same_z, "seeds": _seeds}
-    show |= {"directions": explore_directions.mode, "plane": explore_plane.mode}
+    show |= {"directions": explore_directions.mode, "plane": explore_plane.mode, "project": explore_projection.mode}
     show[mode](found)
 
 

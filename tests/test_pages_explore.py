@@ -1,6 +1,7 @@
 """The page Explore, driven without a browser: what each mode shows, what it says where there is nothing, and where something is wrong."""
 
 import base64
+import dataclasses
 import io
 import json
 import shutil
@@ -14,12 +15,14 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 from test_pages import _as_on_the_server, click, open_page, texts  # noqa: F401 (the fixture applies here too)
 
-from gan_aug import directions, images, jobs, latent, nearest, nearest_making, runs, sample, store
+from gan_aug import directions, files, images, jobs, latent, nearest, nearest_making, projections, runs, sample, store
 from gan_aug import workspace as workspace_paths
+from gan_aug.data.dataset import open_dataset
+from gan_aug.data.split import load_split
 from gan_aug.errors import UserError
 from gan_aug.records import SyntheticImage
 from gan_aug.render import open_generator
-from pages.components import explore_directions, explore_plane, nearest_real, stars
+from pages.components import explore_directions, explore_plane, nearest_real, painting, stars
 
 DCGAN, ACGAN = "dcgan-phantom-malignant-ab12", "acgan-phantom-cd34"
 
@@ -169,7 +172,7 @@ def test_the_nearest_real_image_comes_after_the_pictures_and_is_the_right_one(ge
     space = nearest.opened(runs.load_run(DCGAN), EYES)
     painted = np.stack([pixels(frame) for frame in row["frames"]])
     for real, found in zip(row["reals"], space.find(painted), strict=True):
-        assert real["name"] == space.images.table["image_id"].iat[found.row]
+        assert real["name"] == f"{space.images.table['image_id'].iat[found.row]} (phantom: drawn, not skin)"
         assert real["distance"] == f"{found.distance:.2f}"
         assert np.array_equal(pixels(real), space.picture(found))
         assert f"usual: {space.record.usual:.2f}" in real["words"]
@@ -386,3 +389,125 @@ def test_a_starred_seed_of_the_plane_is_shown_as_starred(generators: str) -> Non
     star = f"{DCGAN}@4!malignant!1!2007"
     assert plane(explore(mode="plane", run=DCGAN, x="7", y="2", stars=star))["starred"] is True
     assert plane(explore(mode="plane", run=DCGAN, x="7.5", y="2", stars=star))["starred"] is False
+
+
+# --- projection --------------------------------------------------------------------------------------------------------------------------
+
+
+def captions(app: AppTest) -> str:
+    """What is written under the pictures of the page."""
+    return "\n".join(str(caption) for image in app.image for caption in image.captions).replace("\\", "")
+
+
+def make_projection(identity: str, distance: float = 12.0, closer: float = 2.0) -> projections.Origin:
+    """A finished projection of an image of the phantom dataset, as the job leaves it."""
+    run = runs.load_run(DCGAN)
+    origin = projections.of_dataset(run, "phantom", identity, "train")
+    record = projections.Projection(
+        f"{DCGAN}@4", "malignant", "given.png", "0", (0.0,), distance, 0.1, (distance,), distance * closer, 60.0, closer, 1.0,
+        "random-conv:0", 300, 0, "2026-01-01T00:00:00+00:00",
+    )  # fmt: skip
+    painted = [np.full((64, 64, 3), value, np.uint8) for value in (10, 20, 30)]
+    files.write_bytes(projections.folder(origin.name) / projections.PICTURE, images.png_bytes(images.strip(np.stack(painted))))
+    files.write_json(projections.folder(origin.name) / projections.RECORD, dataclasses.asdict(record))
+    return origin
+
+
+def test_an_image_is_chosen_by_number_or_id_and_projected_by_a_job(generators: str) -> None:
+    row = load_split("phantom").rows("val")[2]
+    identity = open_dataset("phantom").table["image_id"].iat[row]
+    app = explore(mode="project", run=DCGAN, at="2.5", part="val", image="3", effort="100")
+    assert identity in captions(app) and "No image has been projected" in texts(app)
+    app = click(app, "Project this image")
+    (job,) = jobs.list_jobs()
+    assert (job.kind, job.arguments["reference"], job.arguments["steps"]) == ("project", f"{DCGAN}@2.5", 100)
+    origin = projections._origin(job.arguments["name"])
+    assert (origin.data, origin.image_id, origin.part, origin.seen) == ("phantom", identity, "val", False)
+    assert app.query_params["projection"] == origin.name
+    assert not app.warning
+    assert identity in captions(explore(mode="project", run=DCGAN, part="val", image=identity))
+
+
+@pytest.mark.parametrize("text", ["0", "9999", "nobody", "", "../x"])
+def test_an_image_that_is_not_there_is_named(generators: str, text: str) -> None:
+    app = explore(mode="project", run=DCGAN)
+    app.text_input(key="image").set_value(text).run()
+    assert not app.exception
+    assert "no image" in app.error[0].value
+    assert "Project this image" not in [button.label for button in app.button]
+
+
+def test_a_projection_is_shown_with_its_words_and_can_be_deleted(generators: str) -> None:
+    ids = open_dataset("phantom").table["image_id"]
+    first, second = (load_split("phantom").rows("train")[place] for place in (0, 1))
+    far, near = make_projection(ids.iat[first]), make_projection(ids.iat[second], closer=8.0)
+    app = explore(mode="project", run=DCGAN, projection=near.name)
+    assert "8.0 times nearer" in texts(app).replace("\\", "")
+    assert "was trained on this image" in texts(app)
+    assert app.selectbox(key="projection").value == near.name
+    app = explore(mode="project", run=DCGAN, projection=far.name)
+    assert "does not hold this image" in texts(app)
+    app = click(app, "Delete this projection")
+    assert [kept.origin.name for kept in projections.finished(DCGAN)] == [near.name]
+    assert app.selectbox(key="projection").value == near.name
+    assert not app.warning
+    assert "gone" in explore(mode="project", run=DCGAN, projection="gone").warning[0].value
+
+
+def test_a_damaged_projection_is_explained(generators: str) -> None:
+    origin = make_projection(open_dataset("phantom").table["image_id"].iat[0])
+    (projections.folder(origin.name) / projections.PICTURE).write_bytes(b"x")
+    app = explore(mode="project", run=DCGAN)
+    assert "cannot be read" in app.error[0].value
+    assert "Delete this projection" in [button.label for button in app.button]
+
+
+def test_without_a_dataset_an_own_picture_can_be_projected(generators: str) -> None:
+    shutil.rmtree(workspace_paths.datasets() / "phantom")
+    assert "no dataset in this workspace" in explore(mode="project", run=DCGAN).info[0].value
+    app = explore(mode="project", run=DCGAN, source="upload")
+    picture = images.png_bytes(np.random.default_rng(0).integers(0, 256, (80, 90, 3)).astype(np.uint8))
+    app.file_uploader[0].set_value([("mine.png", picture, "image/png")]).run()
+    app = click(app, "Project this picture")
+    assert not app.error
+    (job,) = jobs.list_jobs()
+    assert (projections.folder(job.arguments["name"]) / projections.GIVEN).exists()
+
+
+def test_an_upload_that_is_no_photograph_is_refused_in_words(generators: str) -> None:
+    app = explore(mode="project", run=DCGAN, source="upload")
+    app.file_uploader[0].set_value([("mine.png", b"<html><script>alert(1)</script>", "image/png")]).run()
+    app = click(app, "Project this picture")
+    assert not app.exception
+    assert "HTML" in app.error[0].value
+    assert jobs.list_jobs() == []
+
+
+# --- every mode --------------------------------------------------------------------------------------------------------------------------
+
+MODES = ("walk", "directions", "plane", "class", "same", "seeds", "project")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mode_without_generators_says_what_to_do(workspace: Path, mode: str) -> None:
+    app = explore(mode=mode)
+    assert not app.error
+    assert "no trained generator" in app.info[0].value
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mode_of_a_filled_workspace(generators: str, mode: str) -> None:
+    app = explore(mode=mode)
+    assert not app.error
+    assert app.query_params["mode"] == mode
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "project"])
+def test_a_mode_whose_snapshot_cannot_be_prepared_says_so(phantom: str, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    def fail(*_: Any) -> None:
+        raise UserError("It could not be exported.", "Use an earlier snapshot.")
+
+    monkeypatch.setattr(painting, "ensure_onnx", fail)
+    make_run(ACGAN, "acgan", phantom, exported=False)
+    app = explore(mode=mode)
+    assert "earlier snapshot" in app.error[0].value

@@ -156,7 +156,7 @@ def look_up(space: Space, painted: Painting) -> Iterator[float]:
 
 def _real(space: Space, found: Neighbour) -> Real:
     record = space.record
-    identity = str(space.images.table["image_id"].iat[found.row])
+    identity = str(space.images.table["image_id"].iat[found.row]) + (" (phantom: drawn, not skin)" if space.images.record.phantom else "")
     picture = data_uri(images.png_bytes(space.picture(found)))
     return Real(picture, identity, f"{found.distance:.2f}", words(found, len(record.held_out), record.usual))
 
