@@ -20,7 +20,7 @@ from gan_aug import workspace as workspace_paths
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.errors import UserError
-from gan_aug.records import SyntheticImage
+from gan_aug.records import NOTICE, SyntheticImage
 from gan_aug.render import open_generator
 from pages.components import explore_directions, explore_plane, nearest_real, painting, stars
 
@@ -437,13 +437,16 @@ def test_an_image_that_is_not_there_is_named(generators: str, text: str) -> None
     assert "Project this image" not in [button.label for button in app.button]
 
 
-def test_a_projection_is_shown_with_its_words_and_can_be_deleted(generators: str) -> None:
+def test_a_projection_is_shown_with_its_words_and_can_be_deleted(generators: str, tmp_path: Path) -> None:
     ids = open_dataset("phantom").table["image_id"]
     first, second = (load_split("phantom").rows("train")[place] for place in (0, 1))
     far, near = make_projection(ids.iat[first]), make_projection(ids.iat[second], closer=8.0)
     app = explore(mode="project", run=DCGAN, projection=near.name)
     assert "8.0 times nearer" in texts(app).replace("\\", "")
     assert "was trained on this image" in texts(app)
+    assert [pixels(row["frames"][0])[0, 0, 0] for row in film(app)["rows"]] == [10, 20, 30]
+    assert [row["note"] for row in film(app)["rows"]] == [ids.iat[second], "Synthetic", "Synthetic"]
+    assert provenance(film(app)["rows"][1]["frames"][0], tmp_path)["notice"] == NOTICE
     assert app.selectbox(key="projection").value == near.name
     app = explore(mode="project", run=DCGAN, projection=far.name)
     assert "does not hold this image" in texts(app)

@@ -7,13 +7,14 @@ from gan_aug.data.dataset import ImageSet, list_datasets, open_dataset
 from gan_aug.data.split import list_splits, load_split
 from gan_aug.errors import InvalidValue
 from gan_aug.projections import Kept, Origin
-from gan_aug.records import Checkpoint, Run
-from pages.components import address, chrome, generators, job_cards
+from gan_aug.records import NOTICE, Checkpoint, Run
+from pages.components import address, chrome, filmstrip, generators, job_cards
+from pages.components.filmstrip import Film, Frame, Row
+from pages.components.pictures import data_uri
 
 SOURCES = {"dataset": "An image of a dataset", "upload": "A picture of my own"}
 PARTS = {"train": "train", "val": "val"}  # test is read once per study and shown to nobody
 EFFORTS = {"100": "Quick", "300": "Usual", "1000": "Thorough"}  # steps of the descent
-SIDE = 256  # of a picture on the screen, about [px]
 
 
 def mode(found: dict[str, Run]) -> None:
@@ -147,7 +148,6 @@ def _results(run: Run) -> None:
     if not finished:
         st.info("No image has been projected into this generator yet.", icon=":material/info:")
         return
-    chrome.section("Projections")
     wanted = st.query_params.get("projection")
     coming = wanted not in finished and any(job.kind == "project" and job.arguments.get("name") == wanted for job in jobs.list_jobs())
     if coming:  # or has failed, as its card says; meanwhile the address is not wrong
@@ -177,19 +177,18 @@ def _label(kept: Kept) -> str:
 
 
 def _result(kept: Kept) -> None:
-    pictures = kept.pictures()
-    size = len(pictures[0])
-    factor = max(1, SIDE // size)
-    scale = f"{size} × {size} px, shown {factor}×"
-    kinds = (_kind(kept.origin.data), "Synthetic: its projection", "Synthetic: the nearest of 256 random pictures")
-    captions = [f"{kind}. {scale}" for kind in kinds]
-    st.image(
-        [images.png_bytes(picture) for picture in pictures],
-        caption=captions,
-        alt=[f"{caption} ({kept.origin.given})" for caption in captions],
-        width=factor * size,
-        output_format="PNG",
+    record, origin = kept.record, kept.origin
+    made = {"notice": NOTICE, "digitalSourceType": "trainedAlgorithmicMedia", "checkpoint": record.checkpoint, "class": record.class_name}
+    shown = (
+        (_kind(origin.data), origin.given, {"dataset": origin.data, "image_id": origin.image_id}),
+        ("Its projection", "Synthetic", made | {"projection_of": origin.given, "z": list(record.z)}),
+        ("The nearest of 256 random pictures", "Synthetic", made | {"nearest_to": origin.given}),
     )
+    rows = []
+    for (label, note, about), picture, place in zip(shown, kept.pictures(), ("image", "projection", "random"), strict=True):
+        frame = Frame(data_uri(images.png_bytes(picture, about)), f"{origin.name}-{place}.png")
+        rows.append(Row(label, note, len(picture), (frame,)))
+    filmstrip.show(Film(origin.name, "still", tuple(rows), (origin.given,), ("",), (False,)), "projection_film", lambda: None)
     for sentence in projections.in_words(kept):
         st.markdown(chrome.plain(sentence))
     if kept.origin.seen is not None:

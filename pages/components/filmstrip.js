@@ -42,7 +42,7 @@ class Film {
 
   build() {
     const { data } = this;
-    this.root.classList.toggle("browse", data.layout === "browse");
+    for (const layout of ["browse", "still"]) this.root.classList.toggle(layout, data.layout === layout);
     this.root.classList.toggle("alone", data.rows.length === 1);
     this.length = data.captions.length;
     this.find(".scrub").max = this.length - 1;
@@ -175,7 +175,8 @@ class Film {
         image.width = image.height = factor * row.resolution;
         image.classList.toggle("pixels", !smooth);
       }
-      for (const caption of node.querySelectorAll("figcaption")) caption.style.maxWidth = `${Math.max(200, factor * row.resolution)}px`;
+      const least = this.data.rows.length > 2 ? 136 : 200; // words may be wider than a small picture, where there is room
+      for (const caption of node.querySelectorAll("figcaption")) caption.style.maxWidth = `${Math.max(least, factor * row.resolution)}px`;
       node.querySelector(".scale").textContent = `${row.resolution} × ${row.resolution} px, shown ${factor}×`;
     });
     for (const image of this.root.querySelectorAll(".cell img")) image.classList.toggle("pixels", !smooth);

@@ -52,11 +52,11 @@ class Film:
     """Rows of pictures of one length.
 
     The layout ``film`` is for walks and comparisons: a stage with one picture of each row, and the strip below. ``browse`` is for
-    one row of unrelated pictures: a stage beside a wall.
+    one row of unrelated pictures: a stage beside a wall. ``still`` is a stage alone, with a single picture in each row.
     """
 
     view: str  # changes whenever other pictures are to be shown
-    layout: Literal["film", "browse"]
+    layout: Literal["film", "browse", "still"]
     rows: tuple[Row, ...]
     captions: tuple[str, ...]  # one per column, said of the picture on the stage
     marks: tuple[str, ...]  # one per column, short, printed under the small picture; may be empty
