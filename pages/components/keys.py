@@ -22,6 +22,12 @@ KEYS = {
         "Up, Down": "one row up or down, in the wall of seeds",
         "Home, End": "first or last picture",
         "Space": "play or stop",
+        "S": "star a seed's picture, for a review batch",
+    },
+    "Explore, seed plane": {
+        "Arrows": "move a little; with Shift, by a whole seed",
+        "Enter": "snap to the nearest seed",
+        "S": "star, on a whole seed",
     },
 }
 
