@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+DOCS = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+
+
 def section(title: str) -> str:
     """The text of a section of the README."""
     return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
@@ -69,15 +72,15 @@ def test_the_table_has_every_verb() -> None:
 
 
 def examples() -> list[str]:
-    """Every call of gan-aug that the README or a help text shows."""
-    lines = README.replace("\\\n", " ").splitlines() + (cli.app.info.epilog or "").splitlines()
+    """Every call of gan-aug that the README, the documents or a help text show."""
+    lines = (README + "".join(DOCS.values())).replace("\\\n", " ").splitlines() + (cli.app.info.epilog or "").splitlines()
     lines += [line for command in COMMANDS.values() for line in (command.epilog or "").splitlines()]
     return [line.strip().removeprefix("$ ") for line in lines if re.match(r"\s*(\$ )?gan-aug [a-z]", line)]
 
 
 @pytest.mark.parametrize("line", sorted(set(examples())))
 def test_an_example_uses_what_exists(line: str) -> None:
-    words = shlex.split(line)[1:]
+    words = shlex.split(line, comments=True)[1:]
     verb = " ".join(words[:2]) if " ".join(words[:2]) in COMMANDS else words[0]
     assert verb in COMMANDS
     options = {option for parameter in COMMANDS[verb].params for option in parameter.opts}
@@ -128,8 +131,9 @@ def test_make_targets_exist() -> None:
 
 
 def test_linked_files_exist() -> None:
-    targets = re.findall(r"\]\(([^)#]+)\)", README)
-    assert [target for target in targets if not target.startswith("http") and not (ROOT / target).exists()] == []
+    for path, text in {ROOT / "README.md": README, **DOCS}.items():
+        targets = re.findall(r"\]\(([^)#]+)\)", text)
+        assert [target for target in targets if not target.startswith("http") and not (path.parent / target).exists()] == [], path
 
 
 def test_every_import_is_a_pinned_requirement() -> None:
