@@ -114,6 +114,15 @@ def test_a_name_that_cannot_be_is_refused_in_words(generators: str, name: str) -
     assert len(store.directions(DCGAN)) == 1
 
 
+def test_the_strongest_directions_stand_one_below_the_other(generators: str) -> None:
+    app = explore(mode="directions", run=DCGAN, seed="5", direction="overview", reach="4.0", steps="5")
+    rows = film(app)["rows"]
+    assert [row["label"].partition(":")[0] for row in rows] == [f"Direction {number}" for number in range(1, 7)]
+    one = film(explore(mode="directions", run=DCGAN, seed="5", direction="4", reach="4.0", steps="5"))["rows"][0]
+    assert [pixels(frame).tolist() for frame in rows[3]["frames"]] == [pixels(frame).tolist() for frame in one["frames"]]
+    assert not app.text_input, "an overview has no name"
+
+
 def test_shares_are_parts_of_the_squared_change() -> None:
     np.testing.assert_allclose(explore_directions.shares(np.array([3.0, 2.0, 1.0, 0.0])), [9 / 14, 4 / 14, 1 / 14, 0.0])
 

@@ -10,6 +10,8 @@ from gan_aug.store import Direction
 from pages.components import address, chrome, film_view, generators, painting
 
 TOP = 16  # directions offered, the strongest first
+ROWS = 6  # of the overview
+OVERVIEW = "overview"
 NAMED = "name:"  # before the name of a saved direction in the address, where the others are numbers
 
 
@@ -20,32 +22,38 @@ def mode(found: dict[str, Run]) -> None:
     sefa = painting.found_directions(checkpoint)
     saved = {NAMED + direction.name: direction for direction in store.directions(run.id)}
     strongest = {str(number + 1): share for number, share in enumerate(shares(sefa.strengths)[:TOP])}
+    choices = [*saved, *strongest, OVERVIEW]
 
     def label(choice: str) -> str:
+        if choice == OVERVIEW:
+            return f"The {ROWS} strongest, one below the other"
         return choice.removeprefix(NAMED) if choice in saved else f"Direction {choice}: {strongest[choice]:.1%} of the change"
 
+    def way(choice: str) -> tuple[str, tuple[float, ...]]:
+        if choice in saved:
+            return saved[choice].name, saved[choice].vector
+        return f"direction-{choice}", tuple(float(value) for value in sefa.vectors[int(choice) - 1])
+
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        seed = st.number_input("Seed", 0, 10**9, 3, key="seed", bind="query-params", width=160)
-        choice = address.pick(
-            st.selectbox, "Direction", [*saved, *strongest], key="direction", what="direction", format_func=label, width=320
-        )
+        seed = int(st.number_input("Seed", 0, 10**9, 3, key="seed", bind="query-params", width=160))
+        choice = address.pick(st.selectbox, "Direction", choices, key="direction", what="direction", format_func=label, width=320)
         reach = st.slider(
             "Reach", 1.0, 12.0, 6.0, 0.5, key="reach", bind="query-params", width=220,
             help="How far to go to either side of the seed, in standard deviations of the generator's inputs. A seed itself lies "
             f"{np.sqrt(run.config['z_dim']):.0f} away from the mean; far beyond that, pictures fall apart.",
         )  # fmt: skip
-        frames = st.slider("Steps", 5, 47, 21, 2, key="steps", bind="query-params", width=220)
-    if choice in saved:
-        vector, name = saved[choice].vector, saved[choice].name
-    else:
-        vector, name = tuple(float(value) for value in sefa.vectors[int(choice) - 1]), f"direction-{choice}"
-    painted = painting.along(run, checkpoint, int(seed), name, vector, float(reach), int(frames), class_name)
-    captions = [_position(int(seed), offset) for offset in np.linspace(-reach, reach, int(frames))]
-    film_view.show("film", [painted], captions, start=int(frames) // 2)
-    if choice not in saved:
+        frames = int(st.slider("Steps", 5, 47, 21, 2, key="steps", bind="query-params", width=220))
+    captions = [_position(seed, offset) for offset in np.linspace(-reach, reach, frames)]
+    shown = list(strongest)[:ROWS] if choice == OVERVIEW else [choice]
+    painted = [painting.along(run, checkpoint, seed, *way(each), float(reach), frames, class_name) for each in shown]
+    if choice == OVERVIEW:
+        painted = [painting.relabelled(each, label(name)) for name, each in zip(shown, painted, strict=True)]
+    film_view.show("film", painted, captions, start=frames // 2)
+    if choice in strongest:
         with chrome.guard():
-            _name_it(run, vector, choice, saved)
-    film_view.downloads(painted, f"{checkpoint.id}-seed{seed}-{name}")
+            _name_it(run, way(choice)[1], choice, saved)
+    if choice != OVERVIEW:
+        film_view.downloads(painted[0], f"{checkpoint.id}-seed{seed}-{way(choice)[0]}")
     with st.expander("All directions", icon=":material/format_list_numbered:"):
         _table(sefa.strengths, sefa.vectors, list(saved.values()))
         st.caption(

@@ -1,5 +1,6 @@
 """Pictures of a generator for the filmstrip: painted by ONNX Runtime, kept for the next look, and carrying where they come from."""
 
+import dataclasses
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -133,6 +134,11 @@ def _painting(
     note = "Phantom: drawn, not skin" if run.phantom else "Synthetic"
     row = Row(generators.title(run, checkpoint), note, painted.shape[1], frames)
     return Painting(painted, row, origin, run, tuple(names))
+
+
+def relabelled(painting: Painting, label: str) -> Painting:
+    """The same pictures under another name, where several rows are of one generator."""
+    return dataclasses.replace(painting, row=dataclasses.replace(painting.row, label=label))
 
 
 def animation(painting: Painting, suffix: str) -> bytes:
