@@ -32,7 +32,7 @@ def new_batch() -> None:
     mode = st.segmented_control("Kind", list(MODES), format_func=MODES.get, default="curate", required=True, key="batch_mode")
     st.caption(_ABOUT[mode])
     run = found[st.selectbox("Generator", list(found), format_func=lambda name: generators.label(found[name]), key="batch_run")]
-    taken = _taken()
+    taken = taken_names()
     with st.form("new_batch", border=False, enter_to_submit=False):
         conditional = catalog.entry(run.spec).conditional
         class_name = st.selectbox("Class", list(run.classes), key=f"batch_class_{run.id}") if conditional else None
@@ -87,7 +87,7 @@ def _blind_options(run: Run) -> dict[str, Any]:
     return {"data": data, "part": part, "margin": float(margin)}
 
 
-def _taken() -> set[str]:
+def taken_names() -> set[str]:
     """Names of batches that are there or on their way."""
     coming = [job.arguments["name"] for job in jobs.list_jobs() if job.kind == "review_batch" and job.status in job_cards.ACTIVE]
     return {batch.name for batch in store.batches()} | set(coming)

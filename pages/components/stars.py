@@ -10,11 +10,12 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from gan_aug import jobs, runs, store
+from gan_aug import jobs, runs
 from gan_aug.errors import InvalidValue, UserError
 from gan_aug.records import SyntheticImage
 from gan_aug.workspace import check_name
-from pages.components import chrome, job_cards
+from pages.components import chrome
+from pages.components.review_batch import taken_names
 
 KEY = "stars"  # in the address, once for each generator, class and variety
 MOST = 500  # stars in all; an address cannot grow for ever
@@ -100,7 +101,7 @@ def _remove(group: Group) -> None:
 
 def _submit(name: str, group: Group, seeds: list[int]) -> None:
     checkpoint, class_name, truncation = group
-    if check_name(name, "batch name") in _taken():
+    if check_name(name, "batch name") in taken_names():
         raise InvalidValue(f"There already is a batch {name}, or one is being painted.", "Choose another name.")
     runs.resolve(checkpoint)  # an address may name what is not there
     jobs.submit("review_batch", {"name": name, "reference": checkpoint, "seeds": seeds, "class_name": class_name, "truncation": truncation})
@@ -109,17 +110,11 @@ def _submit(name: str, group: Group, seeds: list[int]) -> None:
     st.rerun()
 
 
-def _taken() -> set[str]:
-    """Names of batches that are there or on their way."""
-    coming = {job.arguments["name"] for job in jobs.list_jobs() if job.kind == "review_batch" and job.status in job_cards.ACTIVE}
-    return {batch.name for batch in store.batches()} | coming
-
-
 def _free_name(checkpoint: str) -> str:
     run_id = checkpoint.partition("@")[0]
     try:
         stem = f"starred-{runs.load_run(run_id).spec}-{run_id[-4:]}"
     except UserError:
         stem = "starred"
-    taken = _taken()
+    taken = taken_names()
     return next(name for number in itertools.count(1) if (name := f"{stem}-{number}") not in taken)
