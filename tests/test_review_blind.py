@@ -77,8 +77,12 @@ def test_large_pictures_are_sent_some_at_a_time_and_pages_turn_both_ways(workspa
     desk = BlindDesk("b", "ana")
     assert (len(desk.grid().tiles), desk.grid().pages) == (8, 3)
     order = desk.images
+    assert [tile.id for tile in desk.grid().ahead] == order[8:16], "sent before they are wanted"
     message(desk, wish={"page": 1})
     assert (desk.grid().page, desk.grid().target, desk.grid().resume) == (1, order[8], False)
+    assert [tile.id for tile in desk.grid().ahead] == order[16:]
+    message(desk)
+    assert (desk.grid().tiles, desk.grid().ahead) == (None, None)
     message(desk, wish={"page": 0})
     assert (desk.grid().page, desk.grid().target) == (0, order[7]), "backwards one comes to the last of the page"
     message(desk, *(said(image, 2, place) for place, image in enumerate(order[:9])))
@@ -140,6 +144,15 @@ def test_a_blind_batch_closed_before_its_first_answer(workspace: Path) -> None:
     app = open_page("review", batch="b", reviewer="ana", view="result")
     assert not app.exception and not app.error
     assert "before anybody had answered" in texts(app)
+
+
+@pytest.mark.parametrize("view", ["judge", "result"])
+def test_without_its_database_the_page_says_so_in_words(workspace: Path, monkeypatch: pytest.MonkeyPatch, view: str) -> None:
+    make_blind_batch("b")
+    monkeypatch.setenv("GAN_AUG_DATABASE_URL", "mysql://somewhere/else")
+    app = open_page("review", batch="b", reviewer="ana", view=view)
+    assert not app.exception
+    assert any("GAN\\_AUG\\_DATABASE\\_URL" in error.value for error in app.error)
 
 
 def test_a_missing_picture_fails_only_what_needs_it(workspace: Path) -> None:

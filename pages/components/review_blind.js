@@ -40,9 +40,44 @@ class Blind extends Judging {
     return true;
   }
 
+  // The next pictures are here before they are wanted, so that no key has to wait at the end of a page. Until the server has come along,
+  // this.turned is the page that is shown, and what would lead back to the one before is not done.
+  receive(data, trigger) {
+    const arrived = data.page === this.turned;
+    const expected = this.turned === undefined || arrived;
+    if (data.tiles && expected) this.ahead = data.ahead;
+    super.receive(expected ? data : { ...data, tiles: null, page: this.turned, view: this.data.view }, trigger);
+    if (!arrived) return;
+    this.turned = undefined;
+    this.goOn();
+  }
+
+  goOn() {
+    if (this.cursor >= this.tiles.length && this.data.page + 1 < this.data.pages) this.turn(1);
+  }
+
   place(index) {
     super.place(index);
-    if (this.cursor >= this.tiles.length && this.data.page + 1 < this.data.pages) this.turn(1);
+    this.goOn();
+  }
+
+  turn(by) {
+    if (this.turned !== undefined) return this.say("The other images are being loaded.");
+    super.turn(by);
+    if (by < 0 || !this.ahead?.length || !this.wish) return;
+    this.turned = this.data.page + 1;
+    this.data = { ...this.data, page: this.turned };
+    this.tiles = this.ahead;
+    this.ahead = null;
+    this.place(0);
+  }
+
+  undo() {
+    const last = this.history.at(-1);
+    if (last && this.turned !== undefined && !this.tiles.some((tile) => tile.id === last.image)) {
+      return this.say("The other images are being loaded.");
+    }
+    super.undo();
   }
 
   build(isOther) {
@@ -57,12 +92,14 @@ class Blind extends Judging {
     const wanted = this.tiles.findIndex((tile) => tile.id === this.data.target);
     // Where the reading is taken up again, what this browser has not sent yet counts as answered.
     const open = this.tiles.findIndex((tile, index) => index >= wanted && tile.src && !known.has(tile.id));
-    const cursor = this.data.resume ? open : wanted;
-    this.cursor = cursor >= 0 ? cursor : this.tiles.length;
-    this.since = performance.now();
+    if (this.turned === undefined) {
+      const cursor = this.data.resume ? open : wanted;
+      this.cursor = cursor >= 0 ? cursor : this.tiles.length;
+      this.since = performance.now();
+    } // else the reader is on this page already
     this.resize(0);
     this.takeFocus(isOther);
-    if (this.cursor >= this.tiles.length && this.data.page + 1 < this.data.pages) this.turn(1);
+    this.goOn();
   }
 
   resize(by) {

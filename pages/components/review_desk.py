@@ -27,7 +27,7 @@ SORTS = {
 SHARES = {"100": "All images", "50": "First half", "25": "First quarter", "10": "First tenth"}
 ALIKE = {"one": "One of each", "all": "All"}
 
-_PAGE_BYTES = 4_000_000  # of pictures that are sent ahead in a blind reading
+_PAGE_BYTES = 2_000_000  # of the pictures of a page of a blind reading; those of two pages are sent at a time
 
 
 class Desk:
@@ -245,7 +245,9 @@ class BlindDesk(Desk):
 
     def grid(self) -> Grid:
         grid = super().grid()
-        return dataclasses.replace(grid, resume=self.resume)
+        following = self.images[(self.page + 1) * self.page_size : (self.page + 2) * self.page_size]
+        ahead = None if grid.tiles is None else [self._tile(image) for image in following]
+        return dataclasses.replace(grid, resume=self.resume, ahead=ahead)
 
     def _resume(self) -> None:
         """Open where the reading was left: at the first picture without an answer, or behind the last."""

@@ -64,6 +64,7 @@ class Grid:
     filtered: bool = False  # the list is a selection that can be made anew
     target: str | None = None  # the image on which the cursor shall stand
     resume: bool = False  # or the first one after it that is not answered
+    ahead: list[Tile] | None = None  # the images of the next page, sent along with those of this one
     exclusive: bool = False  # the reviewer is logged in: what others left in this browser waits for them
     others: dict[str, list[int]] = field(default_factory=dict)  # image that is decided -> others who accept, reject, are unsure
     reply: str | None = None  # the message that is answered

@@ -259,6 +259,30 @@ def test_fast_blind_answers_and_a_reload_lose_nothing(app: Any, page: Any) -> No
     expect(page.locator(".what-number")).to_have_text("Image 41 of 50")
 
 
+def test_no_blind_answer_waits_for_the_next_pictures(app: Any, page: Any) -> None:
+    make_blind_batch("b", n=150, repeats=0)  # three loads
+    order = open_blind(app, page)
+    page.keyboard.type("12345" * 20)
+    page.wait_for_selector(SAVED)
+    assert answers() == {image: 1 + place % 5 for place, image in enumerate(order[:100])}
+    expect(page.locator(".what-number")).to_have_text("Image 101 of 150")
+    page.keyboard.type("54321" * 10)
+    expect(page.locator(".empty")).to_contain_text("all are answered")
+    page.wait_for_selector(SAVED)
+    assert len(answers()) == 150
+    expect(page.locator(".count")).to_have_text("150 of 150 answered")
+    for _ in range(31):  # from behind the last page to the end of the second
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator(".what-number")).to_have_text("Image 120 of 150")
+    page.keyboard.type("1")
+    page.wait_for_selector(SAVED)
+    assert answers()[order[119]] == 1
+    page.keyboard.type("z")
+    expect(page.locator(".what-number")).to_have_text("Image 120 of 150")
+    page.wait_for_selector(SAVED)
+    assert answers()[order[119]] == 5 - 119 % 5
+
+
 def test_a_blind_answer_is_changed_and_undone(app: Any, page: Any) -> None:
     make_blind_batch("b", n=10, repeats=0)
     order = open_blind(app, page)
