@@ -171,6 +171,31 @@ def test_a_study_without_results_is_not_laid_over_another(phantom: str) -> None:
     assert table_with(app, "AUC (95 % interval)")["Scheme"].tolist() == ["none", "standard"]
 
 
+def test_no_more_schemes_are_drawn_than_can_be_told_apart(phantom: str) -> None:
+    make_study("s", phantom, ["none", "standard", "weighted", "oversample"], seeds=(0, 1, 2))
+    make_study("t", phantom, ["standard", "oversample", "weighted"], seeds=(0, 1, 2))
+    app = open_page("compare", study="s", also="t")
+    assert not app.exception
+    assert table_with(app, "Brier")["Scheme"].tolist()[4:] == ["t: standard", "t: oversample"]
+    assert "Of t, 1 scheme is left out" in app.warning[0].value
+    named = [trace for trace in charts(app)[0]["data"] if trace.get("name")]
+    assert len({(trace["line"]["color"], trace["line"]["dash"]) for trace in named}) == len(named) == 6
+
+
+def test_settings_of_a_generator_differ_only_between_generators(phantom: str) -> None:
+    make_run(DCGAN, "dcgan", phantom, "malignant")
+    make_run(ACGAN, "acgan", phantom)
+    names = ["standard", f"standard+synthetic:{DCGAN}@1.0", f"standard+synthetic:{ACGAN}@1.0"]
+    plan = make_study("s", phantom, names, finish=False)
+    one = study_tables.arm_differences(plan, names[:2]).set_index("Property")
+    assert one.loc["generator: GAN"].tolist() == ["none", "dcgan"]
+    assert "generator: width" not in one.index and "generator: aux_g" not in one.index
+    both = study_tables.arm_differences(plan, names).set_index("Property")
+    assert both.loc["generator: aux_g"].tolist() == ["–", "1.0", "0.1"]
+    assert "generator: width" not in both.index
+    assert study_tables.arm_differences(plan, names, everything=True).set_index("Property").loc["generator: width"].tolist()[0] == "–"
+
+
 def test_no_verdict_stands_in_the_table_where_the_base_did_not_learn(phantom: str) -> None:
     make_study("s", phantom, ["none", "standard"], strength=0)
     assert table_with(open_page("compare", study="s"), "Says")["Says"].tolist() == ["withheld", ""]

@@ -32,7 +32,7 @@ def show(record: Study, plan: Plan, analysis: Analysis, studies: dict[str, Study
     with left:
         lines = _choose_lines(record, part)
     with right:
-        lines += _lines_of_others(record, plan, part, studies)
+        _add_others(lines, record, plan, part, studies)
     if not lines:
         st.info("Choose at least one scheme.", icon=":material/info:")
         return
@@ -83,19 +83,24 @@ def _choose_lines(record: Study, part: PartResult) -> list[Line]:
         max_selections=MOST,
         placeholder="Choose schemes",
     )
-    return [
-        Line(labels[name], part.arm(name), place, part.comparison(name), record.name)
-        for place, name in enumerate(record.schemes)
-        if name in chosen
-    ]
+    lines = []
+    for place, name in enumerate(record.schemes):
+        if name in chosen:  # it looks alike whatever else is chosen, as far as there are looks
+            lines.append(Line(labels[name], part.arm(name), _free(lines, place), part.comparison(name), record.name))
+    return lines
 
 
-def _lines_of_others(record: Study, plan: Plan, part: PartResult, studies: dict[str, Study]) -> list[Line]:
-    """Arms of other studies, where these were judged on the same images; else a plain refusal."""
+def _free(lines: list[Line], wanted: int) -> int:
+    """A place whose look no line has yet: the wanted one, or the first."""
+    free = _places(lines)
+    return wanted if wanted in free else free[0]
+
+
+def _add_others(lines: list[Line], record: Study, plan: Plan, part: PartResult, studies: dict[str, Study]) -> None:
+    """Add arms of other studies, where these were judged on the same images; else refuse plainly."""
     others = [name for name in studies if name != record.name]
     if not others:
-        return []
-    lines = []
+        return
     for name in address.pick_many("Overlay another study", others, (), key="also", what="study", placeholder="None", max_selections=2):
         if reason := unlike(plan, study.load_plan(name), part.part):
             text = f"{name} is not drawn here: {reason}. Curves on unlike test images say nothing about each other."
@@ -107,9 +112,17 @@ def _lines_of_others(record: Study, plan: Plan, part: PartResult, studies: dict[
             st.info(chrome.plain(error.what), icon=":material/hourglass_empty:")
             continue
         labels = study_tables.scheme_labels([arm.scheme for arm in arms])
-        start = len(record.schemes) + len(lines)
-        lines += [Line(f"{name}: {labels[arm.scheme]}", arm, start + k, None, name) for k, arm in enumerate(arms)]
-    return lines
+        room = MOST - len(lines)
+        lines += [Line(f"{name}: {labels[arm.scheme]}", arm, place, None, name) for arm, place in zip(arms, _places(lines), strict=False)]
+        if (left_out := len(arms) - room) > 0:
+            words = f"{left_out} scheme{'s are' if left_out > 1 else ' is'} left out"
+            st.warning(f"Of {chrome.plain(name)}, {words}: {MOST} at once can be told apart.", icon=":material/palette:")
+
+
+def _places(lines: list[Line]) -> list[int]:
+    """The places whose looks no line has yet."""
+    taken = {line.place for line in lines}
+    return [place for place in range(MOST) if place not in taken]
 
 
 def unlike(a: Plan, b: Plan, part: str) -> str | None:
@@ -220,7 +233,7 @@ def _settings(record: Study, plan: Plan, lines: list[Line]) -> None:
     chrome.section("What differs between the schemes")
     everything = st.toggle("Also what is the same", key="same", bind="query-params")
     own = [line.arm.scheme for line in lines if line.study == record.name]
-    table = study_tables.arm_differences(plan, own, everything)
+    table = study_tables.arm_differences(plan, own, everything).rename(columns=study_tables.scheme_labels(record.schemes))
     st.dataframe(table, hide_index=True, key="differing", alt="Properties in which the chosen schemes differ")
     others = list(dict.fromkeys(line.study for line in lines if line.study != record.name))
     if others:

@@ -112,10 +112,11 @@ def study_differences(plans: Sequence[Plan], everything: bool = False) -> pd.Dat
 
 
 def _differing(columns: dict[str, dict[str, str]], everything: bool) -> pd.DataFrame:
-    table = pd.DataFrame(columns).fillna("none")
+    """What a column lacks (such as the settings of a generator that it does not have) makes no difference by itself."""
+    table = pd.DataFrame(columns)
     if not everything and len(columns) > 1:
         table = table[table.nunique(axis=1) > 1]
-    return table.rename_axis("Property").reset_index()
+    return table.fillna("–").rename_axis("Property").reset_index()
 
 
 def _settings(plan: Plan) -> dict[str, str]:
@@ -141,10 +142,12 @@ def _properties(arm: Arm) -> dict[str, str]:
         "synthetic training images": _counts(arm.synthetic),
         "curated set": scheme.curated or "none",
     }
-    for number, generator in enumerate(arm.generators, start=1):
-        prefix = "generator" if len(arm.generators) == 1 else f"generator {number}"
-        found[prefix] = generator.checkpoint
-        found |= {f"{prefix}: {key}": value for key, value in _generator(generator.checkpoint).items()}
+    settings = [_generator(generator.checkpoint) for generator in arm.generators]
+    found["generator"] = " & ".join(generator.checkpoint for generator in arm.generators) or "none"
+    found["generator: GAN"] = " & ".join(known.get("GAN", "unknown") for known in settings) or "none"
+    for number, known in enumerate(settings, start=1):
+        prefix = "generator" if len(settings) == 1 else f"generator {number}"
+        found |= {f"{prefix}: {key}": value for key, value in known.items() if key != "GAN"}
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up import make_study, make_sweep
+from made_up import make_run, make_study, make_sweep
 from PIL import Image
 
 from gan_aug.data.dataset import open_dataset
@@ -113,3 +113,17 @@ def test_a_sweep_leads_to_its_studies(phantom_app: Any, page: Any) -> None:
     expect(page.get_by_role("heading", name="ROC curves")).to_be_visible()
     settled(page)
     assert "study=w-2" in page.url
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_view_has_a_serious_fault_for_those_who_see_or_point_badly(phantom_app: Any, new_page: Any, scheme: str) -> None:
+    pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    from test_accessibility import serious
+
+    make_study("s", "phantom", SCHEMES)
+    make_sweep("w", "phantom", ["standard", "oversample"])
+    make_run("dcgan-phantom-malignant-ab12", "dcgan", "phantom", "malignant")
+    page = new_page(color_scheme=scheme)
+    views = [f"study=s&show={show}" for show in ("curves", "point", "spread", "settings")]
+    views += ["view=sweeps&sweep=w", "view=generators", "view=new", "view=plan"]
+    assert [fault for view in views for fault in serious(page, f"{phantom_app.url}/compare?{view}")] == []
