@@ -88,7 +88,7 @@ class Grid extends Judging {
       node.setAttribute("aria-label", parts.filter(Boolean).join(", "));
       node.title = [tile.label, alike(tile), others && `Other readers: ${others}`].filter(Boolean).join(". ");
       node.querySelector(".mark").textContent = [sign, words[reason]?.toLowerCase() ?? (decision ? word : "")].join(" ");
-      node.querySelector(".others").textContent = decision ? (this.data.others[tile.id] ?? []).map((n, at) => (n ? `${n}${"✓✕?"[at]}` : "")).join("") : "";
+      node.querySelector(".others").textContent = decision ? countsOf(this.data.others[tile.id]) : "";
     });
     const current = nodes[this.cursor];
     if (this.cursor < this.tiles.length) this.find(".grid").setAttribute("aria-activedescendant", current.id);
@@ -109,6 +109,11 @@ function alike(tile) {
   return tile.alike > 1 ? `one of ${tile.alike} near-duplicates` : "";
 }
 
+function countsOf(counts = []) {
+  const signs = Object.values(SIGNS);
+  return counts.map((n, at) => (n ? `${n}${signs[at][0]}` : "")).filter(Boolean).join(" ");
+}
+
 function othersOf(counts) {
   if (!counts) return "";
   return Object.values(SIGNS).map(([, word], at) => (counts[at] ? `${counts[at]} ${word}` : "")).filter(Boolean).join(", ");
@@ -123,7 +128,7 @@ function tileNode(tile, index) {
   mat.append(tile.src ? picture(tile) : missing());
   const foot = document.createElement("div");
   foot.className = "foot";
-  const copies = tile.alike > 1 ? `⧉ ${tile.alike}` : "";
+  const copies = tile.alike > 1 ? `×${tile.alike}` : "";
   for (const [name, text] of [["number", tile.number], ["alike", copies], ["mark", ""], ["others", ""]]) {
     const part = document.createElement("span");
     part.className = name;

@@ -201,6 +201,29 @@ def test_four_reviewers_at_a_time(app: Any, new_page: Any) -> None:
     assert len(store.review_history("b")) == 160
 
 
+def test_others_are_told_once_one_has_decided_and_near_duplicates_are_one_tile(app: Any, page: Any) -> None:
+    known = {"nearest_real": 1.0, "d_score": 0.5, "uniqueness": 2.0, "alike": None}
+    names = make_batch("b", 4, facts=[{**known, "alike": "b-1" if place in (1, 3) else None} for place in range(4)])
+    when = "2026-01-01T10:00:00Z"
+    store.add_reviews([Review(str(uuid.uuid4()), "b", "ben", name, "reject", None, None, 1.0, when) for name in names])
+    open_grid(app, page)
+    tiles = page.locator(".tile")
+    expect(tiles).to_have_count(3)
+    said = "seed 1, malignant, nearest real at 1, D score 0.50, one of 2 near-duplicates"
+    expect(tiles.nth(1)).to_have_attribute("aria-label", f"Image 2, {said}, undecided")
+    expect(tiles.nth(1).locator(".alike")).to_have_text("×2")
+    page.keyboard.type("aa")
+    expect(tiles.nth(1)).to_have_attribute("aria-label", f"Image 2, {said}, accepted, other readers: 1 rejected")
+    expect(tiles.nth(1).locator(".others")).to_have_text("1✕")
+    expect(tiles.nth(2).locator(".others")).to_have_text("")
+    page.keyboard.type("z")
+    expect(tiles.nth(1).locator(".others")).to_have_text("")
+    page.get_by_label("Order").click()
+    page.get_by_role("option", name="Nearest to a real image first").click()
+    expect(page.get_by_text("known of 4 of 4 images: 1 to 1")).to_be_visible()
+    assert "sort=nearest_real" in page.url
+
+
 # --- blind -------------------------------------------------------------------------------------------------------------------------------
 
 
