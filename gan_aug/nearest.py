@@ -115,7 +115,7 @@ class Space:
         self.record = record
         self.features = _array(folder / FEATURES, record.features_sha256, (record.n_train, record.dim))
         self.rows = _array(folder / ROWS, record.rows_sha256, (record.n_train,))
-        self._eyes = Eyes(graphs() / record.graph, record.graph_sha256)
+        self._eyes = _eyes(graphs() / record.graph, record.graph_sha256)
 
     def find(self, pictures: np.ndarray) -> list[Neighbour]:
         """The nearest training image of each picture (N, R, R, 3) uint8, over its 8 flips and turns.
@@ -216,6 +216,14 @@ def opened(run: Run, extractor: str = DERM) -> Space | None:
 
 
 @functools.lru_cache(2)
+def _eyes(path: Path, sha256: str) -> Eyes:
+    """The generators that are looked at side by side share an extractor."""
+    if not path.exists():
+        raise CorruptFile(f"{path} is missing.", _AGAIN)
+    return Eyes(path, sha256)
+
+
+@functools.lru_cache(8)
 def _open(folder: Path, modified: int) -> Space:
     """The digests are checked once for each version of the record."""
     try:

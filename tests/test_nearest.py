@@ -140,6 +140,15 @@ def test_a_damaged_or_missing_file_means_that_it_must_be_prepared_again(phantom:
     assert nearest.opened(run, EYES).find(open_dataset(phantom).images[:1])
 
 
+def test_without_its_graph_a_comparison_must_be_prepared_again(phantom: str) -> None:
+    run = make_run(RUN, "dcgan", phantom, "malignant")
+    record = nearest_making.prepare(RUN, EYES)
+    (nearest.graphs() / record.graph).unlink()
+    assert nearest.opened(run, EYES) is None
+    nearest_making.prepare(RUN, EYES)
+    assert nearest.opened(run, EYES) is not None
+
+
 def test_a_damaged_graph_is_refused(prepared: nearest.Space, tmp_path: Path) -> None:
     path = tmp_path / "graph.onnx"
     path.write_bytes((nearest.graphs() / prepared.record.graph).read_bytes()[:-1] + b"x")

@@ -1,6 +1,7 @@
 """The training image that is nearest to each picture on the Explore page: prepared by a job, looked up once the pictures are there."""
 
 import collections
+import itertools
 from collections.abc import Iterator, Sequence
 
 import streamlit as st
@@ -19,7 +20,8 @@ from pages.components.pictures import data_uri
 MOST = 384  # pictures that are compared in one view; each is looked at in 8 flips and turns
 
 _BLOCK = 8  # pictures between two moments at which a newer wish of the user can break in
-_KEPT = 48  # answers
+_KEPT = 1000  # real images in memory, of all answers together, the newest ones; one of 256 px takes a tenth of a megabyte
+_MOST_CLASSIFIERS = 20  # offered as extractors; a study leaves hundreds
 
 
 def asked() -> bool:
@@ -64,13 +66,13 @@ def _pick_extractor() -> str:
 
 def extractors() -> list[str]:
     """``derm``, and our own classifiers that were trained on real images alone."""
-    own = [
+    own = (
         f"classifier:{run.id}"
         for run in runs.list_runs("classifier")
         if run.id != nearest.DERM and "synthetic" not in (run.scheme or "") and "curated" not in (run.scheme or "")
         if runs.list_checkpoints(run.id)
-    ]
-    return [nearest.DERM, *own]
+    )
+    return [nearest.DERM, *itertools.islice(own, _MOST_CLASSIFIERS)]
 
 
 def _without_dataset(painted: Painting) -> None:
@@ -150,7 +152,7 @@ def look_up(space: Space, painted: Painting) -> Iterator[float]:
         yield min(1.0, (start + _BLOCK) / len(painted.images))
     answers = _answers()
     answers[(space.record.features_sha256, painted.digest)] = tuple(_real(space, each) for each in found)
-    while len(answers) > _KEPT:
+    while len(answers) > 1 and sum(map(len, list(answers.values()))) > _KEPT:
         answers.popitem(last=False)
 
 

@@ -80,13 +80,15 @@ VIEWS = {
     f"mode=class&run={CONDITIONAL}&seed=4&frames=9": ".where >> text=1 of 9: benign",
     f"mode=same&rows=training&run={RUN}&list=3%2C4": "figure >> nth=1",
     f"mode=seeds&run={RUN}&first=60&variety=0.8": ".where >> text=Seed 60",
+    f"mode=project&run={RUN}&source=dataset&data=phantom&part=val&image=2&effort=100": "text=shown 3×",
     f"mode=seeds&run={RUN}&stars={RUN}%402!malignant!1!3": "text=1 starred picture",
 }
 
 
 def pictures(page: Any) -> list[str]:
-    page.locator("figure img").first.wait_for()
-    return [image.get_attribute("src") for image in page.locator("figure img").all()]
+    found = page.locator("figure img, [data-testid=stImage] img")
+    found.first.wait_for()
+    return [image.get_attribute("src") for image in found.all()]
 
 
 @pytest.mark.parametrize("link", VIEWS, ids=lambda link: link.split("&")[0])
