@@ -303,7 +303,9 @@ def test_starred_seeds_become_a_review_batch_of_exactly_these_pictures(generator
     assert not app.error
     assert film(app)["starred"] == []
     (job,) = jobs.list_jobs()
+    assert "is being painted" in texts(app)
     assert jobs.run_job(job.id).status == "done"
+    assert "is ready" in texts(app.run())
     cases = store.cases("mine")
     assert {case.synthetic for case in cases} == {SyntheticImage(f"{ACGAN}@2", seed, "malignant", 0.8) for seed in (3, 11)}
     for case in cases:

@@ -12,13 +12,15 @@ import streamlit as st
 
 from gan_aug import jobs, runs
 from gan_aug.errors import InvalidValue, UserError
-from gan_aug.records import SyntheticImage
+from gan_aug.records import Job, SyntheticImage
 from gan_aug.workspace import check_name
 from pages.components import chrome
 from pages.components.review_batch import taken_names
 
 KEY = "stars"  # in the address, once for each generator, class and variety
 MOST = 500  # stars in all; an address cannot grow for ever
+
+_JOB = "stars_job"  # the job that paints the batch which was asked for last
 
 Group = tuple[str, str | None, float]  # snapshot, class, truncation: what one review batch can hold
 
@@ -71,13 +73,25 @@ def panel() -> None:
     groups: dict[Group, list[int]] = {}
     for image in starred():
         groups.setdefault(_group(image), []).append(image.seed)
-    if made := st.session_state.get("stars_batch"):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f":material/brush: The batch {chrome.plain(made)} is being painted.", width="content")
-            st.page_link("pages/review.py", label="Go to Review", icon=":material/arrow_forward:", query_params={"batch": made})
+    if job_id := st.session_state.get(_JOB):
+        with chrome.guard():
+            _submitted(jobs.get(job_id))
     for place, (group, seeds) in enumerate(groups.items()):
         with st.container(horizontal=True, vertical_alignment="center", key=f"stars-{place}"), chrome.guard():
             _line(group, seeds)
+
+
+def _submitted(job: Job) -> None:
+    """What has become of the batch that was asked for last."""
+    batch = job.arguments["name"]
+    name = chrome.plain(batch)
+    if job.status in ("failed", "cancelled", "lost"):
+        st.error(f"The batch {name} was not painted. {chrome.plain(job.message)}", icon=":material/error:")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        state = "is ready" if job.status == "done" else "is being painted"
+        st.markdown(f":material/brush: The batch {name} {state}.", width="content")
+        st.page_link("pages/review.py", label="Go to Review", icon=":material/arrow_forward:", query_params={"batch": batch})
 
 
 def _line(group: Group, seeds: list[int]) -> None:
@@ -104,9 +118,10 @@ def _submit(name: str, group: Group, seeds: list[int]) -> None:
     if check_name(name, "batch name") in taken_names():
         raise InvalidValue(f"There already is a batch {name}, or one is being painted.", "Choose another name.")
     runs.resolve(checkpoint)  # an address may name what is not there
-    jobs.submit("review_batch", {"name": name, "reference": checkpoint, "seeds": seeds, "class_name": class_name, "truncation": truncation})
+    arguments = {"name": name, "reference": checkpoint, "seeds": seeds, "class_name": class_name, "truncation": truncation}
+    job = jobs.submit("review_batch", arguments)
     _remove(group)
-    st.session_state["stars_batch"] = name
+    st.session_state[_JOB] = job.id
     st.rerun()
 
 
