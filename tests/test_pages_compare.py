@@ -14,6 +14,7 @@ from test_pages import _as_on_the_server, click, open_page, texts  # noqa: F401 
 
 from gan_aug import files, images, jobs, runs, study
 from gan_aug.data.dataset import open_dataset
+from gan_aug.errors import UserError
 from gan_aug.metrics.record import append_lines
 from gan_aug.study import Aim
 from pages.components import figure_parts, generator_audit, roc, spread, study_tables
@@ -37,6 +38,45 @@ def address_of(app: AppTest, key: str) -> list[str]:
 def charts(app: AppTest) -> list[dict[str, Any]]:
     """The figures on the page, as Plotly's JSON."""
     return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+
+
+VIEWS = {
+    "results": "No study",
+    "sweeps": "No sweep",
+    "generators": "no trained generator",
+    "new": "needs a dataset",
+    "plan": "needs a dataset",
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_of_an_empty_workspace_says_what_to_do(workspace: Path, view: str) -> None:
+    app = open_page("compare", view=view)
+    assert not app.exception and not app.error
+    assert VIEWS[view] in app.info[0].value
+    assert app.button or app.get("page_link")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_whose_files_are_damaged_says_so_in_words(phantom: str, view: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise UserError("The disk is gone.", "Plug it in.")
+
+    for module, function in ((runs, "list_runs"), (study, "list_studies"), (study, "list_sweeps")):
+        monkeypatch.setattr(module, function, broken)
+    app = open_page("compare", view=view)
+    assert not app.exception
+    assert "The disk is gone" in app.error[0].value and "Plug it in" in app.error[0].value
+
+
+@pytest.mark.parametrize(("view", "key"), [("results", "study"), ("sweeps", "sweep"), ("generators", "runs")])
+def test_a_link_to_something_that_is_gone_says_so(phantom: str, view: str, key: str) -> None:
+    make_study("here", phantom, ["none", "standard"], seeds=(0, 1, 2))
+    make_sweep("here", phantom, ["none", "standard"], seeds=(0, 1, 2))
+    make_run(DCGAN, "dcgan", phantom, "malignant")
+    app = open_page("compare", view=view, **{key: "gone"})
+    assert not app.exception
+    assert "gone" in app.warning[0].value
 
 
 # --- one operating point -----------------------------------------------------------------------------------------------------------------
@@ -79,6 +119,18 @@ def test_every_case_that_flips_is_shown_as_a_picture(phantom: str) -> None:
             assert set(table_with(app, "Truth")["Truth"]) == {"malignant" if label else "not malignant"}
         else:
             assert "no such case" in texts(app)
+
+
+def test_many_cases_come_page_by_page_and_the_page_stands_in_the_address(phantom: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages.components.operating_point.PER_PAGE", 2)
+    make_study("s", phantom, SCHEMES, strength=0.5)
+    flips = study.find_flips(study.predictions("s"), "test", "standard", "none", Aim("specificity", 0.8))
+    assert len(flips) > 4
+    names = [f"Image {case.image_id}" for case in flips]
+    for number, expected in (("2", names[2:4]), ("1", names[:2]), ("99", names[:2])):
+        app = open_page("compare", study="s", show="point", level="0.8", b="none", cases=number)
+        assert not app.exception
+        assert [picture.alt.partition(",")[0] for picture in app.image[0].proto.imgs] == expected
 
 
 def test_schemes_that_flip_are_two_different_ones(phantom: str) -> None:

@@ -79,7 +79,7 @@ def _flips(record: Study, analysis: Analysis, part: PartResult, aim: Aim, lines:
         st.info("There is no such case.", icon=":material/check:")
         return
     pages = -(-len(shown) // PER_PAGE)
-    number = st.pagination(pages, key=f"flips-{a}-{b}-{kind}-{aim.words}") if pages > 1 else 1
+    number = st.pagination(pages, key="cases", bind="query-params") if pages > 1 else 1
     _pictures(part, analysis.positive, labels[a], labels[b], shown[(number - 1) * PER_PAGE : number * PER_PAGE])
 
 

@@ -5,6 +5,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 
 from gan_aug import report, study
@@ -234,12 +235,18 @@ def _settings(record: Study, plan: Plan, lines: list[Line]) -> None:
     everything = st.toggle("Also what is the same", key="same", bind="query-params")
     own = [line.arm.scheme for line in lines if line.study == record.name]
     table = study_tables.arm_differences(plan, own, everything).rename(columns=study_tables.scheme_labels(record.schemes))
-    st.dataframe(table, hide_index=True, key="differing", alt="Properties in which the chosen schemes differ")
+    _wide(table, "differing", "Properties in which the chosen schemes differ")
     others = list(dict.fromkeys(line.study for line in lines if line.study != record.name))
     if others:
         chrome.section("What differs between the studies")
         table = study_tables.study_differences([plan, *map(study.load_plan, others)], everything)
-        st.dataframe(table, hide_index=True, key="differing-studies", alt="Settings in which the studies differ")
+        _wide(table, "differing-studies", "Settings in which the studies differ")
+
+
+def _wide(table: pd.DataFrame, key: str, alt: str) -> None:
+    """A table whose columns have room for what stands in them, however short their names."""
+    columns = {name: st.column_config.Column(width="medium") for name in table.columns}
+    st.dataframe(table, hide_index=True, key=key, alt=alt, column_config=columns)
 
 
 # --- to take away ------------------------------------------------------------------------------------------------------------------------

@@ -152,7 +152,7 @@ def _properties(arm: Arm) -> dict[str, str]:
 
 
 def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{number} {name}" for name, number in counts.items()) or "none"
+    return ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "none"
 
 
 def _generator(reference: str) -> dict[str, str]:
