@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gan_aug.data.dataset import open_dataset
 from gan_aug.errors import UserError
 from gan_aug.metrics.record import append_lines
 from gan_aug.study import Aim
-from pages.components import figure_parts, generator_audit, roc, spread, study_tables
+from pages.components import figure_parts, generator_audit, roc, spread, study_results, study_tables
 
 SCHEMES = ["none", "standard", "weighted"]
 DCGAN, ACGAN = "dcgan-phantom-malignant-ab12", "acgan-phantom-cd34"
@@ -281,6 +282,23 @@ def test_every_figure_says_what_it_was_measured_on(phantom: str) -> None:
         assert all(f"<b>{line.label}</b>" in words for line in lines if line.comparison or figure is not figures[-1])
     dots = [trace for trace in figures[2].data if trace.marker.color == "rgba(0,0,0,0)"]
     assert [list(trace.x) for trace in dots] == [list(arm.seed_aucs) for arm in part.arms]
+
+
+# --- to take away ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_report_tables_and_numbers_can_be_taken_away(phantom: str) -> None:
+    make_study("s", phantom, SCHEMES)
+    app = open_page("compare", study="s")
+    assert [button.proto.label for button in app.get("download_button")] == [
+        "Report (HTML)", "Numbers and predictions (CSV)", "Plan and numbers (JSON)",
+    ]  # fmt: skip
+    with zipfile.ZipFile(io.BytesIO(study_results._tables("s"))) as packed:
+        assert {"results.csv", "predictions.csv", "net_benefit.csv", "study.json"} <= set(packed.namelist())
+    assert json.loads(study_results._json("s"))["analysis"]["study"] == "s"
+    page, without = (study_results._report("s", photographs).decode() for photographs in (True, False))
+    assert study.load_analysis("s").verdict.split(":")[0] in page
+    assert "data:image/jpeg" in page and "data:image/jpeg" not in without
 
 
 # --- sweeps ------------------------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The page Compare in a real browser: a link restores the view, keys reach it, figures have names, pictures are as they are stored."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,19 @@ def test_figures_have_names_and_pictures_are_as_stored(phantom_app: Any, page: A
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), image_set.images[row])
     for style, value in (("filter", "none"), ("opacity", "1"), ("border-radius", "0px"), ("image-rendering", "pixelated")):
         expect(picture).to_have_css(style, value)
+
+
+def test_a_figure_is_saved_as_a_drawing_by_a_key(phantom_app: Any, page: Any) -> None:
+    make_study("s", "phantom", SCHEMES)
+    page.goto(f"{phantom_app.url}/compare?study=s&show=spread")
+    settled(page)
+    save = page.get_by_role("button", name="Download plot").first
+    save.focus()
+    with page.expect_download() as saved:
+        page.keyboard.press("Enter")
+    assert saved.value.suggested_filename == "s-seeds.svg"
+    drawing = Path(saved.value.path()).read_text(encoding="utf-8")
+    assert drawing.startswith("<svg") and "not a clinical performance claim" in drawing
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
