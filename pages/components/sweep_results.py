@@ -26,7 +26,7 @@ def show() -> None:
         st.button("Plan a sweep", icon=":material/add:", type="primary", on_click=_open_form)
         return
     sweep = sweeps[address.pick(st.selectbox, "Sweep", list(sweeps), key="sweep", what="sweep")]
-    st.markdown(f"**{chrome.plain(sweep.dataset)}, {KINDS[sweep.kind]}: {len(sweep.points)} splits, {len(sweep.seeds)} seeds each**")
+    st.markdown(f"**{chrome.plain(sweep.dataset)}, {KINDS[sweep.kind]}: {len(sweep.points)} splits, {_seeds(sweep)} each**")
     if open_dataset(sweep.dataset).record.phantom:
         st.badge("Phantom images, drawn by rule: nothing here says anything about skin", icon=":material/draw:", color="orange")
     try:
@@ -35,6 +35,10 @@ def show() -> None:
         st.fragment(_progress, run_every=5)(sweep)
         return
     _results(sweep, result)
+
+
+def _seeds(sweep: Sweep) -> str:
+    return f"{len(sweep.seeds)} seed{'s' if len(sweep.seeds) > 1 else ''}"
 
 
 def _open_form() -> None:
@@ -79,8 +83,8 @@ def _point_row(sweep: Sweep, number: int) -> dict[str, str]:
 def _results(sweep: Sweep, result: SweepResult) -> None:
     st.info(f"**{chrome.plain(result.verdict)}**", icon=":material/gavel:")
     if len(sweep.seeds) < 3:
-        words = f"Only {len(sweep.seeds)} seed{'s' if len(sweep.seeds) > 1 else ''} per scheme and split"
-        st.warning(f"{words}: the luck of a start cannot be told from an effect. Use 3 or more, better 5.", icon=":material/casino:")
+        words = "per scheme and split: the luck of a start cannot be told from an effect. Use 3 or more, better 5."
+        st.warning(f"Only {_seeds(sweep)} {words}", icon=":material/casino:")
     labels = study_tables.sweep_labels(sweep.schemes)
     left, right = chrome.halves("sweep")
     with left:
