@@ -349,6 +349,7 @@ def test_folds_bring_their_test_over_folds(phantom: str) -> None:
     assert not app.exception
     assert any(fold.method.split()[0] in text.value and "over the folds" in text.value for text in app.markdown)
     assert any("Only 2 seeds" in warning.value for warning in app.warning)
+    assert {trace["mode"] for chart in charts(app) for trace in chart["data"]} == {"markers"}, "folds have no order"
 
 
 def test_the_form_plans_a_sweep_and_queues_it(phantom: str) -> None:

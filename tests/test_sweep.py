@@ -190,6 +190,7 @@ def test_a_verdict_is_withheld_where_the_base_did_not_learn() -> None:
     text = together._point_verdict(sweep, (row, learned))
     assert "Evidence of a gain over b: x at 1 (+0.400)." in text and "did not learn: 1/16." in text
     assert "No evidence of a gain" in together._point_verdict(sweep, (dataclasses.replace(learned, p_holm=0.2),))
+    assert together._point_verdict(sweep, (row,)) == "No verdict where the base did not learn: 1/16."
     fold = together.FoldTest("x", 0.1, 0.05, 0.15, 0.001, 0.002, "t")
     assert "evidence of a gain" in together._fold_verdict(sweep, (fold,), True)
     assert together._fold_verdict(sweep, (fold,), False).startswith("No verdict")

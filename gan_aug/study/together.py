@@ -163,7 +163,7 @@ def _point_verdict(sweep: Sweep, rows: tuple[SweepRow, ...]) -> str:
         here = [f"{row.scheme} at {row.point} ({row.difference:+.3f})" for row in rows if row.outcome == outcome]
         if here:
             said.append(f"{words} over {sweep.base}: {'; '.join(here)}.")
-        elif outcome == "gain":
+        elif outcome == "gain" and any(row.learned for row in rows):
             said.append(f"No evidence of a gain over {sweep.base} at any point.")
     silent = dict.fromkeys(row.point for row in rows if row.outcome == "withheld")
     if silent:

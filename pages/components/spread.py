@@ -77,8 +77,8 @@ class Series:
         self.hollow = list(hollow) or [False] * len(self.x)  # values that no verdict is based on
 
 
-def progress(series: Sequence[Series], x: str, y: str, note: str, zero: bool = False) -> go.Figure:
-    """Lines of values with intervals, side by side where they share an x, each named above the figure with its marker and dash."""
+def progress(series: Sequence[Series], x: str, y: str, note: str, zero: bool = False, joined: bool = True) -> go.Figure:
+    """Values with intervals, side by side where they share an x, named above the figure; ``joined`` by lines where x has an order."""
     figure = go.Figure()
     every = sorted({value for one in series for value in one.x})
     step = min((after - before for before, after in itertools.pairwise(every)), default=1.0)
@@ -89,7 +89,7 @@ def progress(series: Sequence[Series], x: str, y: str, note: str, zero: bool = F
             x=[value + shift for value in one.x],
             y=[found.value for found in one.found],
             error_y=error_bar(one.found, colour),
-            mode="lines+markers",
+            mode="lines+markers" if joined else "markers",
             name=one.name,
             line={"color": colour, "dash": dash, "width": 2},
             marker={"symbol": [f"{symbol}-open" if hollow else symbol for hollow in one.hollow], "size": 11},

@@ -133,7 +133,7 @@ def _aucs(sweep: Sweep, labels: dict[str, str]) -> object:
         )
         for number, scheme in enumerate(sweep.schemes)
     ]
-    figure = spread.progress(series, "", "AUC", _note(sweep))
+    figure = spread.progress(series, "", "AUC", _note(sweep), joined=sweep.kind == "fraction")
     return figure.update_xaxes(tickvals=places, ticktext=ticks)
 
 
@@ -145,7 +145,7 @@ def _differences(sweep: Sweep, result: SweepResult, labels: dict[str, str]) -> o
         if mine:
             found = [Estimate(row.difference, row.low, row.high, "") for row in mine]
             series.append(Series(labels[scheme], places, found, number, [not row.learned for row in mine]))
-    figure = spread.progress(series, "", "Difference in AUC", _note(sweep), zero=True)
+    figure = spread.progress(series, "", "Difference in AUC", _note(sweep), zero=True, joined=sweep.kind == "fraction")
     figure.update_yaxes(tickformat="+.2f")
     return figure.update_xaxes(tickvals=places, ticktext=ticks)
 
