@@ -58,7 +58,7 @@ ENTRIES: dict[str, Entry] = {
             aliases=("dc-gan",),
             summary="The classic: convolutions with batch normalisation and the logistic loss. Quick, and good on small data.",
             presets={
-                "small-data": {**_SMALL_DATA, "r1_gamma": 0.05},
+                "small-data": {**_SMALL_DATA, "upsampling": "resize", "r1_gamma": 0.05},
                 "aidl21": {**_AIDL21, "z_dim": 256, "real_label": 0.9},
                 "paper": {**_PAPER, "z_dim": 100, "width": 128, "batch_size": 128},
             },
