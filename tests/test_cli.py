@@ -211,6 +211,8 @@ MISTAKES = [
     (["review", "create", "b", "--from", "tiny", "--n", "0"], 1, "0"),
     (["review", "create", "b", "--from", "tiny", "--blind"], 1, "blind"),
     (["review", "export", "no-such-batch", "--out", "x"], 1, "no-such-batch"),
+    (["review", "close", "no-such-batch"], 1, "no-such-batch"),
+    (["review", "result", "no-such-batch"], 1, "no-such-batch"),
     (["jobs", "log", "no-such-job"], 1, "no-such-job"),
     (["jobs", "cancel", "no-such-job"], 1, "no-such-job"),
     (["jobs", "resume", "no-such-job"], 1, "no-such-job"),

@@ -47,7 +47,7 @@ def show(found: dict[str, Run]) -> None:
         _refusal(groups)
     if silent:
         st.info(f"Not measured yet: {chrome.plain(', '.join(silent))}.", icon=":material/straighten:")
-        st.code("\n".join(f"gan-aug evaluate {name} --data {found[name].dataset}" for name in silent), language="bash")
+        st.code("\n".join(f"gan-aug evaluate {name} --data {found[name].dataset}" for name in silent), language=None)
     generator_audit.show(names)
     _measure(found, names, labels)
 
