@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageFilter
 from scipy.stats import mannwhitneyu
 
-from gan_aug import audit, catalog, cli, runs, subjects
+from gan_aug import audit, catalog, cli, runs, subjects, workspace
 from gan_aug.audit import spaces
 from gan_aug.audit.verdict import judge
 from gan_aug.checkpoint import Snapshot, save_snapshot
@@ -292,6 +292,7 @@ def test_a_run_is_compared_with_what_it_was_trained_on(monkeypatch: pytest.Monke
     assert found.classes[0].near_duplicates == found.near_duplicates[0]
     assert Path(found.sheet).is_relative_to(Path(runs.run_folder("narrow")).parent.parent / "workspace" / "audits")
     assert audit.audits("narrow") == [found], "it comes back from its file as it was"
+    assert str(workspace.home()) not in (runs.run_folder("narrow") / "audits.jsonl").read_text(), "it may be passed on with its run"
     with (runs.run_folder("narrow") / "audits.jsonl").open("a") as stream:
         stream.write('{"subject": 1}\n')
     with pytest.raises(CorruptFile):

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from gan_aug import runs
+from gan_aug import runs, workspace
 from gan_aug.errors import CorruptFile
 from gan_aug.metrics import record
 from gan_aug.records import from_dict, to_dict
@@ -70,7 +70,7 @@ class Audit:
     spaces: tuple[SpaceAudit, ...]
     classes: tuple[ClassAudit, ...]
     pairs: tuple[Pair, ...]  # as on the sheet
-    sheet: str
+    sheet: str  # file of the picture; in a stored audit relative to the workspace, if it lies there
     dataset: str
     dataset_fingerprint: str
     split_id: str
@@ -87,8 +87,10 @@ class Audit:
 
 
 def append(folder: Path, result: Audit) -> None:
-    """Keep an audit in a run's folder or the workspace."""
-    record.append_lines(_file(folder), [to_dict(result)])
+    """Keep an audit in a run's folder or the workspace; a run may be passed on, so it names no folder of this machine that it need not."""
+    sheet = Path(result.sheet)
+    inside = sheet.is_relative_to(workspace.home())
+    record.append_lines(_file(folder), [to_dict(result) | {"sheet": str(sheet.relative_to(workspace.home()) if inside else sheet)}])
 
 
 def audits(run_id: str) -> list[Audit]:
@@ -104,9 +106,10 @@ def audits(run_id: str) -> list[Audit]:
         return []
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     try:
-        return [from_dict(Audit, json.loads(line)) for line in lines if line.endswith("\n")]
+        found = [from_dict(Audit, json.loads(line)) for line in lines if line.endswith("\n")]
     except (ValueError, TypeError, AttributeError) as error:
         raise CorruptFile(f"{path} cannot be read ({error}).", "Delete the damaged line; audits can be repeated.") from None
+    return [dataclasses.replace(each, sheet=str(workspace.home() / each.sheet)) for each in found]
 
 
 def _file(folder: Path) -> Path:

@@ -1,11 +1,11 @@
 """Do the generators repeat their training images? The newest audit of every snapshot, side by side, and the closest pairs to look at."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from gan_aug import workspace
 from gan_aug.study import history
 from pages.components import chrome, pictures
 
@@ -53,7 +53,7 @@ def _row(audit: dict[str, Any]) -> dict[str, str]:
 
 
 def _sheet(audit: dict[str, Any]) -> None:
-    path = Path(audit["sheet"])
+    path = workspace.home() / audit["sheet"]  # an absolute path stays what it is
     st.markdown(f"**{chrome.plain(audit['subject'])}**")
     if not path.is_file():
         st.caption("The sheet of closest pairs is no longer there; audit again to have it.")
