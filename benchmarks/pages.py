@@ -24,14 +24,10 @@ import os
 import platform
 import random
 import shutil
-import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,11 +38,11 @@ from metrics_speed import processor_name
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # so that no installation is needed
+sys.path.insert(0, str(ROOT / "tests" / "browser"))
+
+from served import FLAGS, App, chromium_program, free_address
+
 RESULTS = Path(__file__).parent / "results" / "pages.json"
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 
 GENERATORS = 6
 PER_BATCH = 500
@@ -110,25 +106,14 @@ def fill(n_images: int, n_runs: int) -> list[str]:
 
 
 @contextmanager
-def app() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The app on a free port: its address and process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
+def app(folder: Path) -> Iterator[tuple[str, int]]:
+    """The app on a free port: its address and process id."""
+    served = App(free_address(), folder / "home", dict(os.environ), folder / "app.log")
+    served.start()
     try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield address, process
+        yield served.url, served.process.pid
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
+        served.stop()
 
 
 # --- in this process ---------------------------------------------------------------------------------------------------------------------
@@ -155,7 +140,7 @@ def measure_walk(made: list[str]) -> dict[str, Any]:
 def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    program = chromium_program()
     if program is None:
         sys.exit("There is no Chromium on this machine.\nInstall one, or leave the parts pages and keys away.")
     with sync_playwright() as playwright:
@@ -305,9 +290,9 @@ def measure_sessions(address: str, n: int, batches: int) -> dict[str, Any]:
 # --- all ---------------------------------------------------------------------------------------------------------------------------------
 
 
-def memory(process: subprocess.Popen[bytes]) -> float:
+def memory(process: int) -> float:
     """Resident memory of the server [MB]."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
+    status = Path(f"/proc/{process}/status").read_text()
     return round(int(status.partition("VmRSS:")[2].split()[0]) / 1024, 1)
 
 
@@ -357,7 +342,7 @@ def main() -> int:
         print(f"The workspace was made in {time.monotonic() - began:.0f} s.", flush=True)
         if "walk" in parts:
             found["walk"] = measure_walk(made)
-        with app() as (address, process):
+        with app(Path(folder)) as (address, process):
             if {"pages", "keys", "memory"} & set(parts):
                 with chromium() as browser:
                     for part, measure in (("pages", measure_pages), ("keys", measure_keys)):

@@ -7,17 +7,16 @@ and shipped models: a page that shows a photograph of a patient must never be co
 """
 
 import io
-import shutil
 import sys
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "browser"))
+
+from served import FLAGS, chromium_program
+
 WIDTH, MOST = 1400, 1250
 OUT = Path(__file__).parent / "pictures"
 
@@ -28,9 +27,8 @@ def main() -> int:
         return 2
     address, *wanted = sys.argv[1:]
     OUT.mkdir(exist_ok=True)
-    program = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium_program(), args=list(FLAGS))
         for item in wanted:
             name, _, path = item.partition("=")
             page = browser.new_page(viewport={"width": WIDTH, "height": MOST})

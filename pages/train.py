@@ -24,8 +24,7 @@ def page() -> None:
 def _new() -> None:
     datasets = list_datasets()
     if not datasets:
-        st.info("A GAN learns from images, and there is no dataset yet.", icon=":material/info:")
-        st.page_link("pages/data.py", label="Import images or load the demo", icon=":material/arrow_forward:")
+        chrome.no_dataset("A GAN learns from images, and there is no dataset yet.")
     elif job := train_form(datasets):
         st.session_state.pop("clone", None)
         st.session_state["launched"] = job.id

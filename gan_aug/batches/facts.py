@@ -16,6 +16,7 @@ from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.metrics import copying
 from gan_aug.records import Checkpoint, GanConfig, Run, from_dict
+from gan_aug.train_gan.state import training_rows
 
 OnProgress = Callable[[int, int, str], None]
 
@@ -68,9 +69,7 @@ def _distances(run: Run, pictures: np.ndarray, extractor: str, on_progress: OnPr
     image_set = open_dataset(run.dataset)
     split = load_split(run.dataset, run.split_id)
     space = through(extractor, image_set, split, on_progress)
-    rows = np.array(split.rows("train"), np.int64)
-    if run.class_name is not None:
-        rows = rows[image_set.table["label"].to_numpy()[rows] == run.class_name]
+    rows = training_rows(image_set, split, run.class_name)
     turned = np.stack([space.features(np.ascontiguousarray(copying.turned(pictures, turn))) for turn in range(copying.TURNS)])
     blocks = functools.partial(space.blocks, image_set, rows, pictures.shape[1], on_progress)
     found = {"nearest_real": copying.nearest(turned, blocks, k=1).nearest}

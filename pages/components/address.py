@@ -89,9 +89,6 @@ def pick_many(label: str, options: Sequence[str], default: Sequence[str], *, key
         st.session_state[key] = list(default)
     chosen = st.multiselect(label, list(options), key=key, **more)
     written = chosen or ([""] if default else [])
-    if not written:
-        st.query_params.pop(key, None)
-    elif st.query_params.get_all(key) != written:
-        st.query_params[key] = written
+    hold(**{key: written})
     st.session_state[noted] = written
     return chosen

@@ -1,9 +1,10 @@
 """What frames every page: style, title, standing notice, state of the worker, and the guard that keeps tracebacks off the screen."""
 
 import contextlib
+import itertools
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,6 +58,17 @@ def section(title: str, caption: str | None = None) -> None:
     st.subheader(title, anchor=False)
     if caption:
         st.caption(caption)
+
+
+def no_dataset(words: str) -> None:
+    """Say that something needs a dataset, and where to get one."""
+    st.info(words, icon=":material/info:")
+    st.page_link("pages/data.py", label="Import images or load the demo", icon=":material/arrow_forward:")
+
+
+def free_name(stem: str, taken: Container[str]) -> str:
+    """``stem-1``, or with the first number after it that is not taken."""
+    return next(name for number in itertools.count(1) if (name := f"{stem}-{number}") not in taken)
 
 
 def two_columns(name: str) -> tuple[DeltaGenerator, DeltaGenerator]:

@@ -1,6 +1,5 @@
 """The form that has the pictures of a new review batch painted."""
 
-import itertools
 from typing import Any
 
 import streamlit as st
@@ -10,7 +9,7 @@ from gan_aug.data.dataset import list_datasets
 from gan_aug.errors import InvalidValue
 from gan_aug.records import Run
 from gan_aug.workspace import check_name
-from pages.components import generators, job_cards
+from pages.components import chrome, generators, job_cards
 
 MODES = {"curate": "Curate", "blind": "Blind"}
 
@@ -42,7 +41,7 @@ def new_batch() -> None:
         )
         first = right.number_input("First seed", 0, 10**9, 0, help="Seeds count up from here. One seed is always the same picture.")
         more = _curate_options() if mode == "curate" else _blind_options(run)
-        name = st.text_input("Name of the batch", value=_free_name(run, taken), max_chars=100).strip()
+        name = st.text_input("Name of the batch", value=chrome.free_name(f"{run.spec}-{run.id[-4:]}", taken), max_chars=100).strip()
         if not st.form_submit_button("Paint the batch", icon=":material/brush:", type="primary"):
             return
     if check_name(name, "batch name") in taken:
@@ -91,7 +90,3 @@ def taken_names() -> set[str]:
     """Names of batches that are there or on their way."""
     coming = [job.arguments["name"] for job in jobs.list_jobs() if job.kind == "review_batch" and job.status in job_cards.ACTIVE]
     return {batch.name for batch in store.batches()} | set(coming)
-
-
-def _free_name(run: Run, taken: set[str]) -> str:
-    return next(name for number in itertools.count(1) if (name := f"{run.spec}-{run.id[-4:]}-{number}") not in taken)

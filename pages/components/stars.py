@@ -4,7 +4,6 @@ A review batch repaints its pictures from seeds, so a picture between two seeds 
 are a choice and no decision yet; what is decided about the pictures goes to the database, by way of the batch.
 """
 
-import itertools
 import urllib.parse
 from collections.abc import Iterable
 
@@ -131,5 +130,4 @@ def _free_name(checkpoint: str) -> str:
         stem = f"starred-{runs.load_run(run_id).spec}-{run_id[-4:]}"
     except UserError:
         stem = "starred"
-    taken = taken_names()
-    return next(name for number in itertools.count(1) if (name := f"{stem}-{number}") not in taken)
+    return chrome.free_name(stem, taken_names())

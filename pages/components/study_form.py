@@ -1,7 +1,5 @@
 """The form that plans a study and has it run."""
 
-import itertools
-
 import streamlit as st
 
 from gan_aug import backbones, jobs, store, study
@@ -15,8 +13,7 @@ PLAIN = {
     "oversample": "oversample: rare classes drawn as often as common ones",
     "weighted": "weighted: rare classes count more in the loss",
 }
-
-
+SHARES = {1.0: "all", 1 / 2: "1/2", 1 / 4: "1/4", 1 / 8: "1/8", 1 / 16: "1/16"}  # of the training images
 RATIOS = (0.25, 0.5, 1.0, 2.0)
 
 
@@ -24,8 +21,7 @@ def show() -> None:
     """Draw the form; plan and queue the study once it is sent."""
     datasets = {record.name: record for record in list_datasets()}
     if not datasets:
-        st.info("A study needs a dataset, and there is none yet.", icon=":material/info:")
-        st.page_link("pages/data.py", label="Import images or load the demo", icon=":material/arrow_forward:")
+        chrome.no_dataset("A study needs a dataset, and there is none yet.")
         return
     chrome.section(
         "New study",
@@ -40,8 +36,7 @@ def show() -> None:
         n_seeds = int(st.number_input("Seeds per scheme", 1, 20, 3, help="Five or more tell a gain from the luck of a start."))
         config = choose_config(record)
         with st.expander("Data"):
-            shares = {1.0: "all", 0.5: "1/2", 0.25: "1/4", 0.125: "1/8", 0.0625: "1/16"}
-            fraction = st.selectbox("Share of the train part", list(shares), format_func=shares.get)
+            fraction = st.selectbox("Share of the train part", list(SHARES), format_func=SHARES.get)
             others = [None, *(other for other in datasets if other != record.name)]
             external = st.selectbox("External test set", others, format_func=lambda other: other or "none")
     st.caption(f"{len(schemes)} schemes times {n_seeds} seeds: {len(schemes) * n_seeds} classifiers. They start from random numbers.")
@@ -56,8 +51,7 @@ def show() -> None:
 
 
 def _free_name(record: Dataset) -> str:
-    taken = [planned.name for planned in study.list_studies()]
-    return next(name for number in itertools.count(1) if (name := f"{record.name}-study-{number}") not in taken)
+    return chrome.free_name(f"{record.name}-study", [planned.name for planned in study.list_studies()])
 
 
 def _choose_schemes(record: Dataset) -> tuple[list[str], str | None]:

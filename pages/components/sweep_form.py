@@ -1,6 +1,5 @@
 """The form that plans a sweep and has it run."""
 
-import itertools
 from typing import Any
 
 import streamlit as st
@@ -12,15 +11,13 @@ from pages.components import chrome, study_form
 
 KINDS = {"fraction": "Fewer training images", "fold": "Folds", "source": "Sources held out"}
 _USUAL = ("standard", "standard+synthetic:train(dcgan)@1.0")
-SHARES = {1 / 16: "1/16", 1 / 8: "1/8", 1 / 4: "1/4", 1 / 2: "1/2", 1.0: "all"}
 
 
 def show() -> None:
     """Draw the form; plan and queue the sweep once it is sent."""
     datasets = {record.name: record for record in list_datasets()}
     if not datasets:
-        st.info("A sweep needs a dataset, and there is none yet.", icon=":material/info:")
-        st.page_link("pages/data.py", label="Import images or load the demo", icon=":material/arrow_forward:")
+        chrome.no_dataset("A sweep needs a dataset, and there is none yet.")
         return
     chrome.section(
         "New sweep",
@@ -61,7 +58,8 @@ def _choose_splits(record: Dataset) -> tuple[dict[str, Any], int]:
         st.caption(f"Held out in turn: {chrome.plain(', '.join(sources))}.")
         return {"sources": True}, len(sources)
     shares = st.pills(
-        "Shares of the training images", list(SHARES), selection_mode="multi", default=[1 / 4, 1 / 2, 1.0], format_func=SHARES.get,
+        "Shares of the training images", sorted(study_form.SHARES), selection_mode="multi", default=[1 / 4, 1 / 2, 1.0],
+        format_func=study_form.SHARES.get,
         help="val and test stay the same, and smaller shares lie inside larger ones.",
     )  # fmt: skip
     return {"fractions": tuple(sorted(shares))}, len(shares)
@@ -112,5 +110,4 @@ def _size(n_splits: int, schemes: list[str], n_seeds: int) -> str:
 
 
 def _free_name(record: Dataset) -> str:
-    taken = [planned.name for planned in study.list_sweeps()]
-    return next(name for number in itertools.count(1) if (name := f"{record.name}-sweep-{number}") not in taken)
+    return chrome.free_name(f"{record.name}-sweep", [planned.name for planned in study.list_sweeps()])

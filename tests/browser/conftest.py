@@ -3,18 +3,12 @@
 import os
 import shutil
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from served import App
-
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+from served import FLAGS, App, chromium_program, free_address
 
 
 def absent(reason: str) -> None:
@@ -31,7 +25,7 @@ def chromium() -> Iterator[Any]:
         from playwright.sync_api import sync_playwright
     except ModuleNotFoundError:
         absent("playwright is not installed")
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    program = chromium_program()
     if program is None:
         absent("there is no Chromium on this machine")
     with sync_playwright() as playwright:
@@ -43,10 +37,7 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture
 def app(workspace: Path, chromium: Any) -> Iterator[App]:
     """The app on an empty workspace of its own. Jobs that are left at the end are ended, and their worker with them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    served = App(f"http://127.0.0.1:{port}", workspace, {**os.environ, "OMP_NUM_THREADS": "1"}, workspace.parent / "app.log")
+    served = App(free_address(), workspace, {**os.environ, "OMP_NUM_THREADS": "1"}, workspace.parent / "app.log")
     served.start()
     yield served
     served.stop()

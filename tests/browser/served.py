@@ -1,7 +1,9 @@
 """The app as a process of its own."""
 
 import dataclasses
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -9,6 +11,22 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+def chromium_program() -> str | None:
+    """The Chromium of this machine; to be started with :data:`FLAGS`."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def free_address() -> str:
+    """An address of this machine at which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
 
 
 @dataclasses.dataclass
