@@ -36,9 +36,8 @@ from typing import Any
 
 from metrics_speed import processor_name
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # so that no installation is needed
-sys.path.insert(0, str(ROOT / "tests" / "browser"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that no installation is needed
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "browser"))
 
 from served import FLAGS, App, chromium_program, free_address
 
