@@ -11,7 +11,7 @@ it, and
     keys        from a key in the review grid to the frame that shows it, in Chromium [ms]
     sessions    review sessions at a time, each with its own connection, that save a decision now and then: from sending to the answer
                 that it is in the database [ms]; clients that speak Streamlit's protocol, because so many browsers would measure themselves
-    memory      of the server's process, after walks through six generators and all of the above [MB]
+    memory      of the server's process, after all pages and walks through six generators, and after the sessions [MB]
 
 are measured. Results go to results/pages.json, with the device, the load of the machine before, and the journal mode of the database.
 """
@@ -120,9 +120,10 @@ def app(folder: Path) -> Iterator[tuple[str, int]]:
 
 def measure_walk(made: list[str]) -> dict[str, Any]:
     """Ten pictures, as the page has them painted; each walk is another one, so that nothing is remembered."""
-    from gan_aug import runs
+    from gan_aug import native_memory, runs
     from pages.components import painting
 
+    native_memory.keep_little()  # as the app does
     run, checkpoint = runs.resolve(made[0])
     times = []
     for number in range(WALKS + 1):
@@ -202,6 +203,7 @@ class Reader:
         self.url, self.name, self.batch = address.replace("http", "ws") + "/_stcore/stream", name, batch
         self.query = f"batch={batch}&reviewer={name}"
         self.element = self.fragment = self.view = ""
+        self.ticking: dict[str, float] = {}  # fragment that wants to run again and again -> interval [s]
         self.images: list[str] = []
         self.answered: dict[str, float] = {}  # message -> when its answer came
 
@@ -211,13 +213,14 @@ class Reader:
 
         async with websockets.connect(self.url, subprotocols=["streamlit"], max_size=None) as self.socket:
             await self.send("", [])
-            listener = asyncio.create_task(self.listen())
+            unasked = [asyncio.create_task(work()) for work in (self.listen, self.tick)]
             while not self.images:
                 await asyncio.sleep(0.05)
             ready.release()
             await start.wait()
             times = [await self.judge(image) for image in self.images[:DECISIONS]]
-            listener.cancel()
+            for task in unasked:
+                task.cancel()
             return times
 
     async def judge(self, image: str) -> float:
@@ -237,13 +240,14 @@ class Reader:
                 raise TimeoutError(f"{self.name} got no answer within {PATIENCE} s.")
         return 1000 * (self.answered[number] - began)
 
-    async def send(self, fragment: str, events: list[dict[str, Any]]) -> None:
+    async def send(self, fragment: str, events: list[dict[str, Any]], unasked: bool = False) -> None:
         from streamlit.proto.BackMsg_pb2 import BackMsg
 
         back = BackMsg()
         back.rerun_script.query_string = self.query
         back.rerun_script.page_name = "review"
         back.rerun_script.fragment_id = fragment
+        back.rerun_script.is_auto_rerun = unasked
         if events:
             state = back.rerun_script.widget_states.widgets.add()
             state.id, state.json_value = self.element, "{}"
@@ -252,11 +256,23 @@ class Reader:
             state.json_trigger_value = json.dumps(events)
         await self.socket.send(back.SerializeToString())
 
+    async def tick(self) -> None:
+        """What a browser does unasked: the state of the worker in the sidebar is asked for every few seconds."""
+        due: dict[str, float] = {}
+        while True:
+            await asyncio.sleep(0.1)
+            for fragment, interval in self.ticking.items():
+                if due.setdefault(fragment, time.monotonic() + interval) <= time.monotonic():
+                    due[fragment] += interval
+                    await self.send(fragment, [], unasked=True)
+
     async def listen(self) -> None:
         from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
         async for content in self.socket:
             message = ForwardMsg.FromString(content)
+            if message.WhichOneof("type") == "auto_rerun":
+                self.ticking[message.auto_rerun.fragment_id] = message.auto_rerun.interval
             element = message.delta.new_element.bidi_component
             if "review_grid" not in element.component_name:
                 continue
@@ -333,6 +349,11 @@ def main() -> int:
     options = parser.parse_args()
     parts = options.parts.split(",")
     found: dict[str, Any] = {"load_before": round(os.getloadavg()[0], 2)}
+
+    def keep(part: str, measured: Any) -> None:
+        found[part] = measured
+        print(f"{part}: {json.dumps(measured)}", flush=True)
+
     with tempfile.TemporaryDirectory(prefix="gan_aug-pages-") as folder:
         os.environ |= {"GAN_AUG_HOME": f"{folder}/home", "GAN_AUG_CHECKPOINTS": f"{folder}/checkpoints", "OMP_NUM_THREADS": "1"}
         os.environ.pop("GAN_AUG_DATABASE_URL", None)
@@ -340,19 +361,20 @@ def main() -> int:
         made = fill(options.images, options.runs)
         print(f"The workspace was made in {time.monotonic() - began:.0f} s.", flush=True)
         if "walk" in parts:
-            found["walk"] = measure_walk(made)
+            keep("walk", measure_walk(made))
         with app(Path(folder)) as (address, process):
             if {"pages", "keys", "memory"} & set(parts):
                 with chromium() as browser:
                     for part, measure in (("pages", measure_pages), ("keys", measure_keys)):
                         if part in parts:
-                            found[part] = measure(address, browser)
+                            keep(part, measure(address, browser))
                     if "memory" in parts:
                         visit_generators(address, browser, made)
+                        keep("memory_mb", {"generators": memory(process)})
             if "sessions" in parts:
-                found["sessions"] = measure_sessions(address, options.sessions, max(1, options.images // PER_BATCH))
-            if "memory" in parts:
-                found["memory_mb"] = memory(process)
+                keep("sessions", measure_sessions(address, options.sessions, max(1, options.images // PER_BATCH)))
+                if "memory" in parts:
+                    found["memory_mb"]["sessions"] = memory(process)
         found["journal_mode"] = journal_mode()
     import streamlit
 
@@ -360,7 +382,6 @@ def main() -> int:
     found |= {"processors": len(os.sched_getaffinity(0)), "python": platform.python_version(), "streamlit": streamlit.__version__}
     options.out.parent.mkdir(exist_ok=True)
     options.out.write_text(json.dumps(found, indent=1) + "\n")
-    print(json.dumps(found, indent=1))
     return 0
 
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 
-from gan_aug import files, images, latent, runs, store
+from gan_aug import files, images, latent, onnx_session, runs, store
 from gan_aug.errors import CorruptFile, InvalidValue, UserError
 from gan_aug.records import NOTICE
 from gan_aug.render import ensure_onnx, open_generator
@@ -92,10 +91,7 @@ def _jacobian(model: onnx.ModelProto, tensor: str) -> np.ndarray:
     cut.CopyFrom(model)
     del cut.graph.output[:]
     cut.graph.output.append(onnx.helper.make_empty_tensor_value_info(tensor))
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(cut.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnx_session.open_model(cut.SerializeToString())
     feeds = {"z": np.concatenate([np.zeros((1, z_dim)), np.eye(z_dim)]).astype(np.float32)}
     for item in session.get_inputs():
         if item.name == "y":

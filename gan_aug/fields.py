@@ -1,6 +1,7 @@
 """Fields of records: read from JSON and from ``key=value`` texts, written as JSON, and checked. Standard library only."""
 
 import dataclasses
+import functools
 import math
 import types
 import typing
@@ -9,6 +10,8 @@ from typing import Any, Literal
 from gan_aug.errors import InvalidValue, UnknownKey
 
 T = typing.TypeVar("T")
+
+_hints = functools.cache(typing.get_type_hints)  # a batch of pictures or a list of runs reads the same class hundreds of times
 
 
 def to_dict(record: Any) -> dict[str, Any]:
@@ -32,7 +35,7 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     UnknownKey
         If a key is not a field of the record; the message lists those that are.
     """
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     unknown = sorted(set(values) - set(hints))
     if unknown:
         raise UnknownKey(f"{kind.__name__} has no {', '.join(map(repr, unknown))}.", f"It has: {', '.join(hints)}.")
@@ -47,7 +50,7 @@ def parse_settings(kind: type, settings: list[str]) -> dict[str, Any]:
     UnknownKey, InvalidValue
         If a text is not ``key=value``, the key does not exist, or the value is not of the field's type.
     """
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     values: dict[str, Any] = {}
     for text in settings:
         key, separator, value = text.partition("=")
@@ -94,7 +97,7 @@ def _revive(hint: Any, value: Any) -> Any:
 
 def check_types(record: Any) -> None:
     """Raise an :class:`InvalidValue` unless every field holds a value of its declared type."""
-    for name, hint in typing.get_type_hints(type(record)).items():
+    for name, hint in _hints(type(record)).items():
         value = getattr(record, name)
         origin = typing.get_origin(hint)
         if origin is Literal:

@@ -18,9 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
-from gan_aug import files, runs, workspace
+from gan_aug import files, onnx_session, runs, workspace
 from gan_aug.data import training_list
 from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.errors import CorruptFile, InvalidValue, UserError
@@ -78,16 +77,7 @@ class Eyes:
     """An extractor, ready to look. Threads may share it; features depend on the one image alone, not on what is looked at beside it."""
 
     def __init__(self, path: Path, sha256: str):
-        content = path.read_bytes()
-        if files.sha256_bytes(content) != sha256:
-            raise CorruptFile(f"{path} does not have the bytes that were exported.", _AGAIN)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.use_deterministic_compute = True
-        options.enable_cpu_mem_arena = False
-        options.log_severity_level = 3  # errors only
-        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        self._session = onnx_session.open_file(path, sha256, _AGAIN)
         self.dim: int = self._session.get_outputs()[0].shape[1]
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:

@@ -13,9 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
-from gan_aug import files, runs
+from gan_aug import files, native_memory, onnx_session, runs
 from gan_aug.errors import CorruptFile, InvalidValue, UserError
 from gan_aug.images import to_uint8
 from gan_aug.records import Checkpoint, Run
@@ -72,16 +71,8 @@ class Renderer:
     """
 
     def __init__(self, path: Path):
-        content = path.read_bytes()
-        if files.sha256_bytes(content) != files.read_json(path.with_name(RECORD_NAME))["sha256"]:
-            raise CorruptFile(f"{path} does not have the bytes that were exported.", "Delete it: it is made anew when next needed.")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.use_deterministic_compute = True
-        options.enable_cpu_mem_arena = False  # an arena keeps the peak memory for good, and saves no time here
-        options.log_severity_level = 3  # errors only
-        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        digest = files.read_json(path.with_name(RECORD_NAME))["sha256"]
+        self._session = onnx_session.open_file(path, digest, "Delete it: it is made anew when next needed.")
         shapes = {node.name: node.shape for node in [*self._session.get_inputs(), *self._session.get_outputs()]}
         self.z_dim: int = shapes["z"][1]
         self.resolution: int = shapes["image"][3]
@@ -119,6 +110,7 @@ class Renderer:
 
         with ThreadPoolExecutor(max(1, min(len(z), processors(), _MAX_THREADS))) as pool:
             list(pool.map(paint, range(len(z))))  # the list raises what a thread raised
+        native_memory.give_back()
         return images
 
     def _mixture(self, y: np.ndarray | None, n: int) -> np.ndarray | None:

@@ -16,6 +16,7 @@ import contextlib
 import dataclasses
 import datetime
 import difflib
+import functools
 import json
 import os
 import secrets
@@ -119,7 +120,15 @@ def new_run_id(*words: str | int) -> str:
 
 def load_run(run_id: str) -> Run:
     """The record of a run."""
-    return from_dict(Run, files.read_json(run_folder(run_id) / "run.json"))
+    path = run_folder(run_id) / "run.json"
+    status = path.stat()
+    return _read_run(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(4096)
+def _read_run(path: Path, modified: int, size: int) -> Run:
+    """Records never change, and pages list hundreds of them: read once, and shared. Time and size tell a folder made anew."""
+    return from_dict(Run, files.read_json(path))
 
 
 def list_runs(kind: str | None = None) -> list[Run]:

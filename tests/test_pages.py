@@ -511,3 +511,8 @@ def test_the_chart_library_is_the_one_of_the_installed_plotly(workspace: Path) -
     wheel = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
     assert files.sha256_file(ROOT / "static" / name) == files.sha256_file(wheel)
     assert tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["server"].get("enableStaticServing") is True
+
+
+def test_no_full_collection_follows_every_run_of_a_page() -> None:
+    """It took three quarters of the server's time (benchmarks/pages.py)."""
+    assert tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["runner"]["postScriptGC"] is False

@@ -49,6 +49,13 @@ def test_a_run_is_found_again(workspace):
         make_run()
 
 
+def test_records_are_read_once_and_again_when_the_folder_is_another(workspace):
+    run = make_run()
+    assert runs.load_run(run.id) is runs.list_runs()[0]
+    files.write_json(runs.run_folder(run.id) / "run.json", to_dict(dataclasses.replace(run, dataset="another")))
+    assert runs.load_run(run.id).dataset == "another"
+
+
 def test_shipped_runs_are_listed(workspace, monkeypatch):
     monkeypatch.setenv("GAN_AUG_CHECKPOINTS", str(workspace / "checkpoints" / "pretrained"))
     run = make_run("shipped")

@@ -7,6 +7,7 @@ save that is sent twice is stored once.
 import collections
 import dataclasses
 import datetime
+import functools
 import math
 import uuid
 from pathlib import Path
@@ -19,6 +20,7 @@ from gan_aug.errors import InvalidValue, NotFound
 from gan_aug.records import Review, SyntheticImage, from_dict, to_dict
 from gan_aug.store import tables
 from gan_aug.store.database import now, read, write
+from gan_aug.store.engine import database_url
 
 DECISIONS = {"curate": ("accept", "reject", "unsure"), "blind": ("real", "synthetic", "unsure")}
 
@@ -163,13 +165,20 @@ def close_batch(name: str) -> ReviewBatch:
 
 def cases(name: str) -> list[ReviewCase]:
     """The pictures of the batch ``name``, in the order in which they are to be shown."""
-    batch(name)
+    return list(_cases(str(database_url()), name, batch(name).created))
+
+
+@functools.lru_cache(8)
+def _cases(database: str, name: str, created: str) -> tuple[ReviewCase, ...]:
+    """The cases of a batch, which never change; all who read one batch share them."""
     table = tables.review_cases
     columns = [table.c[field.name] for field in dataclasses.fields(ReviewCase)]
     rows = read(
         lambda connection: connection.execute(sa.select(*columns).where(table.c.batch == name).order_by(table.c.position)).mappings().all()
     )
-    return [ReviewCase(**{**row, "synthetic": from_dict(SyntheticImage, row["synthetic"]) if row["synthetic"] else None}) for row in rows]
+    return tuple(
+        ReviewCase(**{**row, "synthetic": from_dict(SyntheticImage, row["synthetic"]) if row["synthetic"] else None}) for row in rows
+    )
 
 
 # --- decisions ---------------------------------------------------------------------------------------------------------------------------

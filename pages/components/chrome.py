@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from gan_aug import __version__, jobs
+from gan_aug import __version__, jobs, native_memory
 from gan_aug.errors import UserError
 from gan_aug.records import NOTICE
 from pages.components import keys
@@ -85,6 +85,7 @@ def halves(name: str) -> tuple[DeltaGenerator, DeltaGenerator]:
 
 def configure() -> None:
     """Layout and icon; before the navigation, which would else fetch the page's icon for the browser tab from a public server."""
+    native_memory.keep_little()
     st.set_page_config(page_icon=str(_ICON), layout="wide")
 
 

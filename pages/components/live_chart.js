@@ -3,10 +3,15 @@
 
 let library = null;
 
+// To start the library takes the browser's one thread a second; the table of runs, which is wanted first, shall not wait for it.
+function quiet() {
+  return new Promise((resolve) => setTimeout(() => requestIdleCallback(resolve, { timeout: 2000 }), 400));
+}
+
 function loadPlotly(url) {
   if (window.Plotly) return Promise.resolve(window.Plotly);
   if (!library) {
-    library = new Promise((resolve, reject) => {
+    library = quiet().then(() => new Promise((resolve, reject) => {
       const script = document.createElement("script");
       script.src = url;
       script.onload = () => resolve(window.Plotly);
@@ -15,7 +20,7 @@ function loadPlotly(url) {
         reject(new Error("The chart library could not be loaded."));
       };
       document.head.append(script);
-    });
+    }));
   }
   return library;
 }

@@ -18,7 +18,8 @@ from pages.components import generators
 from pages.components.filmstrip import Frame, Row
 from pages.components.pictures import data_uri
 
-_kept = st.cache_data(max_entries=32, show_spinner=False)  # for all sessions together; an entry holds some megabytes at most
+# Some megabytes an entry at most. All sessions share the very objects, which nobody changes: copies were most of the server's memory.
+_kept = st.cache_resource(max_entries=16, show_spinner=False)
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def seeds(run: Run, checkpoint: Checkpoint, numbers: tuple[int, ...], class_name
     return _painting(run, painted, whole, origins.__getitem__, f"seeds-{numbers[0]}", names)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@st.cache_resource(max_entries=256, show_spinner=False)
 def plane_point(run: Run, checkpoint: Checkpoint, x: float, y: float, class_name: str | None) -> Painting:
     """The picture of a point on the plane of seeds."""
     painted = sample.plane(checkpoint.id, x, y, class_name)[None]
@@ -106,7 +107,7 @@ def plane_point(run: Run, checkpoint: Checkpoint, x: float, y: float, class_name
     return _painting(run, painted, origin, lambda n: origin, f"plane-{x:g}-{y:g}", [name])
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@st.cache_resource(max_entries=256, show_spinner=False)
 def seed_picture(run: Run, checkpoint: Checkpoint, seed: int, class_name: str | None) -> Painting:
     """The picture of one seed, kept apart from whole walks and walls."""
     return seeds.__wrapped__(run, checkpoint, (seed,), class_name)
@@ -131,6 +132,7 @@ def _painting(
     frames = tuple(
         Frame(data_uri(images.png_bytes(image, origin_of(n))), f"{checkpoint}-{name}-{n + 1:03d}.png") for n, image in enumerate(painted)
     )
+    painted.flags.writeable = False  # it is shared
     note = "Phantom: drawn, not skin" if run.phantom else "Synthetic"
     row = Row(generators.title(run, checkpoint), note, painted.shape[1], frames)
     return Painting(painted, row, origin, run, tuple(names))
