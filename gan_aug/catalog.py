@@ -70,9 +70,17 @@ ENTRIES: dict[str, Entry] = {
             arxiv="1704.00028",
             conditional=False,
             aliases=("wgan", "w-gan", "wgan-gp"),
-            summary="A critic that estimates a distance, held smooth by a penalty. Steady, but five critic steps make it slow.",
+            summary="A critic that estimates a distance, held smooth by a penalty. Steady, and slow to learn.",
             presets={
-                "small-data": {**_SMALL_DATA, "d_steps": 5, "beta1": 0.0, "beta2": 0.9},
+                "small-data": {
+                    **_SMALL_DATA,
+                    "upsampling": "resize",
+                    "d_steps": 1,
+                    "g_lr": 1e-4,
+                    "d_lr": 4e-4,
+                    "beta1": 0.0,
+                    "beta2": 0.9,
+                },
                 "aidl21": {**_AIDL21, "z_dim": 256, "d_steps": 5, "gp_weight": 10.0},
                 "paper": {
                     **_PAPER,
@@ -95,7 +103,7 @@ ENTRIES: dict[str, Entry] = {
             aliases=("ac-gan",),
             summary="Learns all classes together and paints the one it is asked for, so that one z can be seen as benign and as malignant.",
             presets={
-                "small-data": {**_SMALL_DATA, "r1_gamma": 0.05, "aux_g": 0.1, "aux_fake": 0.0},
+                "small-data": {**_SMALL_DATA, "upsampling": "resize", "r1_gamma": 0.05, "aux_g": 0.1, "aux_fake": 0.0},
                 "aidl21": {**_AIDL21, "z_dim": 600, "real_label": 0.9},
                 "paper": {**_PAPER, "architecture": "paper", "z_dim": 110, "width": 16, "batch_size": 100},
             },
@@ -134,8 +142,8 @@ ENTRIES: dict[str, Entry] = {
                 "small-data": {
                     **_SMALL_DATA,
                     "width": 16,
-                    "r1_gamma": 1.0,
-                    "r2_gamma": 1.0,
+                    "r1_gamma": 0.05,
+                    "r2_gamma": 0.05,
                     "r1_every": 8,
                     "beta1": 0.0,
                     "beta2": 0.9,

@@ -15,8 +15,8 @@ from gan_aug import catalog
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = (
-    {"records", "fields", "errors", "files", "workspace", "latent", "images", "randomness"},
-    {"runs", "checkpoint", "store", "migrations", "data", "catalog", "device", "backbones"},
+    {"records", "fields", "errors", "files", "workspace", "latent", "images", "randomness", "native_memory"},
+    {"onnx_session", "runs", "checkpoint", "store", "migrations", "data", "catalog", "device", "backbones"},
     {"gans", "classifier", "schemes", "metrics", "stats", "render", "reviews", "readings", "training", "nearest", "projections"},
     {
         "train_gan",

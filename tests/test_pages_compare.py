@@ -15,6 +15,7 @@ from test_pages import _as_on_the_server, click, open_page, texts  # noqa: F401 
 
 from gan_aug import files, images, jobs, runs, study
 from gan_aug.data.dataset import open_dataset
+from gan_aug.data.phantom import make_phantom
 from gan_aug.errors import UserError
 from gan_aug.metrics.record import append_lines
 from gan_aug.study import Aim
@@ -132,6 +133,17 @@ def test_many_cases_come_page_by_page_and_the_page_stands_in_the_address(phantom
         app = open_page("compare", study="s", show="point", level="0.8", b="none", cases=number)
         assert not app.exception
         assert [picture.alt.partition(",")[0] for picture in app.image[0].proto.imgs] == expected
+
+
+def test_another_list_of_cases_begins_at_its_first_page(phantom: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages.components.operating_point.PER_PAGE", 2)
+    make_study("s", phantom, SCHEMES, strength=0.5)
+    app = open_page("compare", study="s", show="point", level="0.8", b="none", cases="2")
+    app.selectbox(key="b").set_value("weighted").run()
+    assert not app.exception
+    flips = study.find_flips(study.predictions("s"), "test", "standard", "weighted", Aim("specificity", 0.8))
+    assert len(flips) > 2
+    assert [picture.alt.partition(",")[0] for picture in app.image[0].proto.imgs] == [f"Image {case.image_id}" for case in flips[:2]]
 
 
 def test_schemes_that_flip_are_two_different_ones(phantom: str) -> None:
@@ -377,6 +389,18 @@ def test_the_form_plans_folds_with_a_generator_of_their_own(phantom: str) -> Non
     assert sweep.kind == "fold" and len(sweep.points) == 2
     assert sweep.recipes == (study.Recipe("train(dcgan)", "dcgan", "malignant"),)
     assert sweep.gan_settings == {"total_kimg": 100.0}
+
+
+def test_the_form_plans_a_sweep_with_an_external_test_set(phantom: str) -> None:
+    make_phantom("another", 60, 32, seed=5)
+    app = open_page("compare", view="plan")
+    app.selectbox(key="sweep_data").set_value(phantom).run()
+    app.multiselect(key="sweep_schemes").set_value(["standard", "oversample"])
+    app.selectbox(key=f"external-{phantom}").set_value("another")
+    app = click(app, "Plan and run")
+    assert not app.error, app.error
+    (sweep,) = study.list_sweeps()
+    assert sweep.external == "another"
 
 
 def test_a_sweep_that_is_refused_is_explained_and_queues_nothing(phantom: str) -> None:

@@ -12,7 +12,9 @@
 | uniform He-like start                                                | no: N(0, 0.02), as in the other GANs here     |
 
 The other presets use DCGAN-sized networks, the critic still with layer normalisation and never BatchNorm: the penalty is per image.
-``small-data`` adds DiffAugment (the penalty's lines then join augmented images) and an averaged G.
+``small-data`` adds DiffAugment (the penalty's lines then join augmented images) and an averaged G, and takes one critic step with a
+fourfold rate in the place of five with one rate (two time scales: Heusel et al. 2017, arXiv 1706.08500), which learned far more of the
+same images (docs/experiments.md).
 
 ``aidl21``: z 256, batch 16, five critic steps, lambda 10, both learning rates 2e-4 with beta1 0.5. Mended against the original: it can be
 imported, fakes are detached in the critic step, the G step draws its own z, and images are mapped to [-1, 1] in one place.

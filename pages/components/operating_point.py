@@ -78,6 +78,9 @@ def _flips(record: Study, analysis: Analysis, part: PartResult, aim: Aim, lines:
     if not shown:
         st.info("There is no such case.", icon=":material/check:")
         return
+    chosen = (record.name, part.part, a, b, kind, aim)
+    if st.session_state.setdefault("cases_of", chosen) != chosen:  # another list begins at its first page
+        st.session_state.update(cases_of=chosen, cases=1)
     pages = -(-len(shown) // PER_PAGE)
     number = st.pagination(pages, key="cases", bind="query-params") if pages > 1 else 1
     _pictures(part, analysis.positive, labels[a], labels[b], shown[(number - 1) * PER_PAGE : number * PER_PAGE])

@@ -1,5 +1,7 @@
 """The form that plans a study and has it run."""
 
+from collections.abc import Iterable
+
 import streamlit as st
 
 from gan_aug import backbones, jobs, store, study
@@ -37,8 +39,7 @@ def show() -> None:
         config = choose_config(record)
         with st.expander("Data"):
             fraction = st.selectbox("Share of the train part", list(SHARES), format_func=SHARES.get)
-            others = [None, *(other for other in datasets if other != record.name)]
-            external = st.selectbox("External test set", others, format_func=lambda other: other or "none")
+            external = choose_external(record, datasets)
     st.caption(f"{len(schemes)} schemes times {n_seeds} seeds: {len(schemes) * n_seeds} classifiers. They start from random numbers.")
     if not st.button("Plan and run", type="primary", icon=":material/play_arrow:", disabled=not schemes):
         return
@@ -81,6 +82,12 @@ def choose_config(record: Dataset) -> ClassifierConfig:
         batch_size = int(st.number_input("Images per step", 2, 512, 32))
     often = max(1, min(100, steps // 4))
     return ClassifierConfig(backbone=backbone, resolution=size, batch_size=batch_size, steps=steps, evaluate_every=often)
+
+
+def choose_external(record: Dataset, names: Iterable[str]) -> str | None:
+    """Another dataset, on which the classifiers are tested too."""
+    others = [None, *(other for other in names if other != record.name)]
+    return st.selectbox("External test set", others, format_func=lambda other: other or "none", key=f"external-{record.name}")
 
 
 def choose_ratios() -> list[float]:

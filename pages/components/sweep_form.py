@@ -34,13 +34,15 @@ def show() -> None:
         n_seeds = int(st.number_input("Seeds per scheme", 1, 20, 3, help="Five or more tell a gain from the luck of a start."))
         config = study_form.choose_config(record)
         preset, settings = _choose_training(any("train(" in scheme for scheme in schemes))
+        external = study_form.choose_external(record, datasets)
     st.caption(_size(n_splits, schemes, n_seeds))
     if not st.button("Plan and run", type="primary", icon=":material/play_arrow:", disabled=len(schemes) < 2 or n_splits < 1):
         return
     with st.spinner("Making the splits, and checking them"):
         planned = study.plan_sweep(
-            name.strip(), record.name, schemes, range(n_seeds), config, base=base, preset=preset, gan_settings=settings, **splits
-        )
+            name.strip(), record.name, schemes, range(n_seeds), config,
+            base=base, preset=preset, gan_settings=settings, external=external, **splits,
+        )  # fmt: skip
     jobs.submit("sweep", {"name": planned.name})
     st.query_params.from_dict({"sweep": planned.name, "view": "sweeps"})
     st.rerun()
