@@ -8,7 +8,7 @@ import streamlit as st
 from gan_aug import __version__, workspace
 from gan_aug.records import NOTICE
 from gan_aug.store.engine import database_url
-from pages.components import chrome, keys
+from pages.components import chrome, keys, shipped
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -56,7 +56,9 @@ def _models() -> None:
         st.caption("None in this installation. What you train yourself is under Train.")
     for card in cards:
         with st.expander(card.parent.name, icon=":material/badge:"):
-            st.markdown(card.read_text(encoding="utf-8"))
+            shipped.painted(card.parent)
+            lines = card.read_text(encoding="utf-8").splitlines()
+            st.markdown("\n".join(line for line in lines if not line.startswith("![")))  # the picture stands above
 
 
 def _licences() -> None:

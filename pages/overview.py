@@ -4,7 +4,7 @@ import streamlit as st
 
 from gan_aug import jobs, workspace
 from gan_aug.data.dataset import list_datasets
-from pages.components import chrome, job_cards, machine, progress_list
+from pages.components import chrome, job_cards, machine, progress_list, shipped
 
 
 def page() -> None:
@@ -16,6 +16,8 @@ def page() -> None:
     with left:
         chrome.section("What to do next")
         progress_list.progress_list()
+        if not progress_list.trained_here():
+            shipped.first_look()
     with right:
         _verdict()
         _machine()

@@ -14,7 +14,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 from test_pages import _as_on_the_server, click, open_page, texts  # noqa: F401 (the fixture applies here too)
 
-from gan_aug import images, jobs, runs, store, study
+from gan_aug import files, images, jobs, runs, store, study, workspace
 from gan_aug.errors import UserError
 from gan_aug.metrics.record import MetricRecord, append_records, evaluations_file
 from gan_aug.records import NOTICE
@@ -333,3 +333,19 @@ def test_generators_that_were_not_measured_are_named_with_the_command(generators
     app = open_page("compare", view="generators")
     assert not app.exception
     assert any(f"gan-aug evaluate {DCGAN}" in code.value for code in app.code)
+
+
+def test_before_anything_is_trained_the_overview_shows_what_came_with_gan_aug(phantom: str) -> None:
+    make_run("small-lesions", "dcgan", phantom)
+    shipped = workspace.checkpoints() / "pretrained" / "small-lesions"
+    shipped.parent.mkdir(exist_ok=True)
+    (workspace.checkpoints() / "small-lesions").rename(shipped)
+    files.write_bytes(shipped / "pictures.png", images.png_bytes(np.zeros((8, 8, 3), np.uint8)))
+    app = open_page("overview")
+    assert not app.exception
+    said = texts(app).replace("\\", "")
+    assert "which comes with gan_aug" in said and "1 came with gan_aug" in said
+    assert app.image[0].proto.imgs[0].alt == "Lesions painted by small-lesions"
+    make_run("mine", "dcgan", phantom)
+    said = texts(open_page("overview")).replace("\\", "")
+    assert "which comes with gan_aug" not in said and "0 trained, 0 in training. 1 came with gan_aug." in said

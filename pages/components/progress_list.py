@@ -7,8 +7,9 @@ import streamlit as st
 from gan_aug import runs, store, study
 from gan_aug.data.dataset import list_datasets
 from gan_aug.errors import NotFound
+from gan_aug.records import Run
 from gan_aug.study import Analysis
-from pages.components import chrome
+from pages.components import chrome, shipped
 
 _DONE = ("Done", ":material/check_circle:", "green")
 _NEXT = ("Next", ":material/arrow_circle_right:", "blue")
@@ -54,10 +55,17 @@ def _data() -> Step:
 
 
 def _gan() -> Step:
-    states = [runs.status(run.id).state for run in runs.list_runs("gan")]
+    states = [runs.status(run.id).state for run in trained_here()]
     trained, training = states.count("finished"), states.count("running")
     detail = f"{trained} trained, {training} in training." if states else "It learns to paint lesions like those in the train part."
+    if came := len(runs.list_runs("gan")) - len(states):
+        detail += f" {came} came with gan_aug."
     return Step("Train a GAN", trained > 0, detail, "pages/train.py", "Train")
+
+
+def trained_here() -> list[Run]:
+    """The GANs that did not come with gan_aug."""
+    return [run for run in runs.list_runs("gan") if not shipped.is_shipped(run)]
 
 
 def _review() -> Step:
