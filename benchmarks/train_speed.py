@@ -59,7 +59,15 @@ def ours(gan: str, precision: str, steps: int, device: str) -> None:
     from gan_aug import train_gan
 
     settings: dict[str, Any] = {"width": 64, "z_dim": 100, "batch_size": BATCH[gan], "precision": precision, "architecture": "dcgan"}
-    settings |= {"augment": (), "dihedral": False, "r1_gamma": 0.0, "ema_kimg": 0.0, "channels_last": precision != "fp32"}
+    settings |= {
+        "upsampling": "transposed",
+        "d_steps": D_STEPS[gan],
+        "augment": (),
+        "dihedral": False,
+        "r1_gamma": 0.0,
+        "ema_kimg": 0.0,
+        "channels_last": precision != "fp32",
+    }
     settings |= {name: (steps + 1) * BATCH[gan] * D_STEPS[gan] / 1000 for name in ("total_kimg", "tick_kimg", "snapshot_kimg")}
     run = train_gan.prepare(gan, "speed", preset="small-data", settings=settings, device_name=device)
     counted = iter(range(1, steps + 2))
@@ -73,7 +81,7 @@ def plain(gan: str, steps: int, device: str) -> None:
     from gan_aug import catalog, gans
     from gan_aug.data.dataset import open_dataset
 
-    config = catalog.gan_config(gan, width=64, z_dim=100, batch_size=BATCH[gan], precision="fp32")
+    config = catalog.gan_config(gan, width=64, z_dim=100, batch_size=BATCH[gan], precision="fp32", upsampling="transposed")
     torch.manual_seed(0)
     G, D = (network.to(device) for network in gans.spec(gan).build(config, 1))
     betas = (config.beta1, config.beta2)
