@@ -26,18 +26,14 @@ def settled(page: Any) -> None:
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
-def pressed(page: Any) -> set[str]:
-    """The chosen segments of the page's rows of buttons."""
-    return set(page.locator("[role='radio'][aria-checked='true']").all_inner_texts())
-
-
 def test_a_link_restores_the_view_also_after_a_reload(phantom_app: Any, page: Any) -> None:
     make_study("s", "phantom", SCHEMES)
     page.goto(f"{phantom_app.url}/compare?study=s&show=point&aim=sensitivity&level=0.9&a=weighted&b=none&schemes=none&schemes=weighted")
     settled(page)
     expect(page.get_by_role("heading", name="Cases that flip")).to_be_visible()
     for _ in range(2):
-        assert {"Studies", "One operating point, cases that flip", "Sensitivity", "0.9"} <= pressed(page)
+        for segment in ("Studies", "One operating point, cases that flip", "Sensitivity", "0.9"):
+            expect(page.get_by_role("radio", name=segment, exact=True)).to_be_checked()
         expect(page.get_by_text("Thresholds for sensitivity 0.9, chosen on val")).to_be_visible()
         expect(page.get_by_text("A: weighted. B: none.")).to_be_visible()
         page.reload()
