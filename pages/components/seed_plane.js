@@ -49,6 +49,8 @@ class Plane {
     }
     this.paint();
     if (answered) this.flush();
+    // Of two messages that come while the server is busy it may see the later one alone: a star that was not taken is sent again.
+    if (this.starring && !other && !this.waiting && this.starring.tries++ < 3) this.sendStar();
   }
 
   // The side at which so many pictures stand beside the map; where that is too small, beside each other above it.
@@ -193,10 +195,15 @@ class Plane {
   star() {
     if (!this.whole()) return this.say("This picture lies between seeds. Snap to a seed first; only whole seeds can be reviewed.");
     const on = !(this.starring?.on ?? this.data.starred);
-    this.starring = { on };
-    this.send("star", { view: this.data.view, number: ++this.number, on, ...this.point });
+    this.starring = { on, tries: 0, point: { ...this.point } };
+    this.sendStar();
     this.say(on ? "Starred." : "No longer starred.");
     this.paintStar();
+  }
+
+  sendStar() {
+    const { on, point } = this.starring;
+    this.send("star", { view: this.data.view, number: ++this.number, on, ...point });
   }
 
   whole() {
