@@ -158,7 +158,7 @@ def write_strips(
     class_name: str | None = None,
     named: bool = False,
 ) -> list[dict[str, Any]]:
-    """Paint a strip for each of the strongest directions, or with ``named`` for each that somebody has named, and list them.
+    """Write a strip for each of the strongest directions, or with ``named`` for each that somebody has named, and list them.
 
     Returns
     -------

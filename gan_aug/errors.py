@@ -42,6 +42,10 @@ class NotFound(UserError):
     """A dataset, run, checkpoint, study, image or file that was named does not exist."""
 
 
+class Busy(UserError):
+    """Another living process is at this very work."""
+
+
 class LeakError(UserError):
     """Something that was trained has seen images of the val or test part at hand."""
 

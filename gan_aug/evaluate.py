@@ -138,8 +138,8 @@ def select_best(
 ) -> Checkpoint:
     """Choose the best snapshot of a run: the lowest KID on ``val``, averaged over each snapshot and its neighbours in time.
 
-    A single lucky snapshot does not win that way. Every snapshot is evaluated on the same images and seeds, and its numbers are kept; the
-    choice is written to the run's ``best.json``.
+    A snapshot counts twice and each neighbour once, so that neither a single lucky one wins nor one that is merely in good company. Every
+    snapshot is evaluated on the same images and seeds, and its numbers are kept; the choice is written to the run's ``best.json``.
 
     Raises
     ------
@@ -152,7 +152,8 @@ def select_best(
     measured = [evaluate(checkpoint.id, data, "val", extractor, n, seed, on_progress=on_progress) for checkpoint in checkpoints]
     first, *_ = lines = [line for records in measured for line in records if line.metric == "kid"]
     kids = [line.value for line in lines]
-    averaged = [float(np.mean(kids[max(0, place - 1) : place + 2])) for place in range(len(kids))]
+    weights = np.array([1, 2, 1])
+    averaged = np.convolve(kids, weights)[1:-1] / np.convolve(np.ones(len(kids)), weights)[1:-1]
     best = int(np.argmin(averaged))
     reason = (
         f"{first.title} {averaged[best]:.5f} through {first.extractor} on val of {data}, {first.n_real} images a side, averaged over "

@@ -1,4 +1,4 @@
-"""A snapshot's generator as ONNX, so that pages and the console paint without torch.
+"""A snapshot's generator as ONNX, so that pages and the console generate without torch.
 
 The file is made by ``torch.export``: the older tracing exporter gives the same pictures but announces its own removal on every call and
 cannot follow a class mixture into a normalised layer. It is deterministic: the same weights and versions give the same bytes.
@@ -54,7 +54,7 @@ def load_generator(checkpoint: Checkpoint) -> tuple[nn.Module, GanConfig, int]:
 def to_onnx(G: nn.Module, z_dim: int, n_classes: int) -> onnx.ModelProto:
     """G as an ONNX graph with inputs ``z`` (N, z_dim) and, with classes, ``y`` (N, n_classes), output ``image`` (N, 3, R, R) in [-1, 1].
 
-    N is free. ``y`` holds class mixtures, float32 rows summing to 1, so that the way from one class to another can be painted.
+    N is free. ``y`` holds class mixtures, float32 rows summing to 1, so that the way from one class to another can be generated.
     """
     arguments = [torch.zeros(2, z_dim)]  # two rows: torch.export takes a size of one for a constant
     if n_classes:
@@ -130,14 +130,14 @@ def export_onnx(checkpoint: Checkpoint) -> Path:
 def largest_difference(checkpoint: Checkpoint, seeds: list[int]) -> int:
     """How far torch's pictures are from those of ``generator.onnx``, as the largest difference of any pixel value, 0 to 255.
 
-    Conditional generators paint every class of every seed.
+    Of conditional generators every class of every seed.
     """
     G, config, n_classes = load_generator(checkpoint)
     z = np.repeat(z_of_seeds(seeds, config.z_dim), max(1, n_classes), axis=0)
     y = np.tile(np.arange(n_classes), len(seeds)) if n_classes else None
-    painted = open_renderer(export_onnx(checkpoint)).render(z, y)
+    generated = open_renderer(export_onnx(checkpoint)).render(z, y)
     expected = G(torch.from_numpy(z), None if y is None else torch.from_numpy(y)).permute(0, 2, 3, 1).numpy()
-    return int(np.abs(painted.astype(int) - to_uint8(expected).astype(int)).max())
+    return int(np.abs(generated.astype(int) - to_uint8(expected).astype(int)).max())
 
 
 if __name__ == "__main__":  # the child process of gan_aug.render

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gan_aug.errors import Busy
+
 
 def fsync_folder(folder: Path) -> None:
     """Flush the directory entry itself, without which a rename may be lost in a power cut."""
@@ -116,6 +118,26 @@ def try_lock(path: Path) -> Iterator[bool]:
             yield True
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def hold(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock on ``path`` while the block runs; see :func:`try_lock`.
+
+    Parameters
+    ----------
+    what : str
+        What the lock stands for, as the error tells it: "Run X is being trained".
+
+    Raises
+    ------
+    Busy
+        If another process holds it.
+    """
+    with try_lock(path) as held:
+        if not held:
+            raise Busy(f"{what} by another process.", "Wait for it to end, or stop it first.")
+        yield
 
 
 def is_locked(path: Path) -> bool:

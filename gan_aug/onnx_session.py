@@ -18,17 +18,13 @@ def open_file(path: Path, sha256: str, todo: str) -> onnxruntime.InferenceSessio
     """
     if files.sha256_file(path) != sha256:
         raise CorruptFile(f"{path} does not have the bytes that were exported.", todo)
-    session = _open(str(path))  # not its bytes, of which the session would keep a copy
+    session = open_model(str(path))  # not its bytes, of which the session would keep a copy
     native_memory.give_back()
     return session
 
 
-def open_model(content: bytes) -> onnxruntime.InferenceSession:
-    """A session for a model in memory."""
-    return _open(content)
-
-
-def _open(model: str | bytes) -> onnxruntime.InferenceSession:
+def open_model(model: str | bytes) -> onnxruntime.InferenceSession:
+    """A session for a model: its path, or its bytes."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

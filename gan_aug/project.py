@@ -1,6 +1,6 @@
 """Projection of a real image into latent space: the z whose picture comes nearest to it, and how near that is.
 
-Gradient descent on z through the generator, from several starts at once. A generator that does not know an image cannot paint it. The
+Gradient descent on z through the generator, from several starts at once. A generator that does not know an image cannot produce it. The
 distance that is reached stands beside those of random pictures; one far below them means that the generator holds that very image or one
 much like it, and of a training image that is a reason to run the audit.
 """
@@ -82,15 +82,15 @@ def project(
     G, config, _ = load_generator(checkpoint)
     G.to(where)
     classes = class_numbers(run, class_name, 1)
-    paint = _Painter(G, None if classes is None else int(classes[0]), where)
+    generate = _Generator(G, None if classes is None else int(classes[0]), where)
     picture = images.read_picture(image, config.resolution)
     eyes = open_extractor(extractor)
     loss = _Loss(eyes.network.to(where).eval().requires_grad_(False), _tensor(picture.pixels[None], where))
 
-    random = _random_pictures(paint, config.z_dim, seed, picture.pixels)
+    random = _random_pictures(generate, config.z_dim, seed, picture.pixels)
     nearest = np.argsort(random.distances, kind="stable")[:starts]
-    z = _descend(paint, loss, random.z[nearest], steps, on_progress)
-    found = paint.uint8(z)
+    z = _descend(generate, loss, random.z[nearest], steps, on_progress)
+    found = generate.uint8(z)
     distances = _distances(found, picture.pixels)
     best = int(distances.argmin())
     with torch.no_grad():
@@ -127,14 +127,14 @@ class _Random:
     distances: np.ndarray  # (RANDOM,)
 
 
-def _random_pictures(paint: "_Painter", z_dim: int, seed: int, image: np.ndarray) -> _Random:
-    """What the generator paints without having been asked for anything: the starts, and the measure of a result."""
+def _random_pictures(generate: "_Generator", z_dim: int, seed: int, image: np.ndarray) -> _Random:
+    """Pictures of random z: the starts, and the measure of a result."""
     z = latent.z_of_seeds([randomness.key(seed, "project", number) for number in range(RANDOM)], z_dim)
-    pictures = np.concatenate([paint.uint8(z[start : start + _BATCH]) for start in range(0, RANDOM, _BATCH)])
+    pictures = np.concatenate([generate.uint8(z[start : start + _BATCH]) for start in range(0, RANDOM, _BATCH)])
     return _Random(z, pictures, _distances(pictures, image))
 
 
-class _Painter:
+class _Generator:
     """A generator with its class."""
 
     def __init__(self, G: nn.Module, class_number: int | None, where: torch.device):
@@ -177,14 +177,14 @@ class _Loss:
         return self.pixels(pictures) + self.features(pictures)
 
 
-def _descend(paint: _Painter, loss: _Loss, z: np.ndarray, steps: int, on_progress: OnProgress | None) -> np.ndarray:
+def _descend(generate: _Generator, loss: _Loss, z: np.ndarray, steps: int, on_progress: OnProgress | None) -> np.ndarray:
     """The best z on the way from each start, (starts, z_dim): Adam with a rate that falls along a cosine."""
-    moving = torch.from_numpy(z.copy()).to(paint.where).requires_grad_(True)
+    moving = torch.from_numpy(z.copy()).to(generate.where).requires_grad_(True)
     optimiser = torch.optim.Adam([moving], lr=0.1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    best, best_loss = moving.detach().clone(), torch.full((len(z),), torch.inf, device=paint.where)
+    best, best_loss = moving.detach().clone(), torch.full((len(z),), torch.inf, device=generate.where)
     for step in range(steps + 1):
-        losses = loss(paint(moving))
+        losses = loss(generate(moving))
         better = losses.detach() < best_loss
         best[better], best_loss[better] = moving.detach()[better], losses.detach()[better]
         if step == steps:

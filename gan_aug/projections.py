@@ -241,7 +241,7 @@ def in_words(kept: Kept) -> list[str]:
     ]
     if record.closer_than_random >= FAR_NEARER:
         told.append(
-            f"That is {record.closer_than_random:.1f} times nearer than any of them: the generator can paint this image, or one very "
+            f"That is {record.closer_than_random:.1f} times nearer than any of them: the generator can produce this image, or one very "
             "much like it."
         )
         if kept.origin.seen:
@@ -249,7 +249,7 @@ def in_words(kept: Kept) -> list[str]:
     else:
         told.append(
             f"That is {record.closer_than_random:.1f} times as near as the nearest of them. The generator does not hold this image; where "
-            "the two differ is what it cannot paint."
+            "the two differ is what it cannot produce."
         )
     if record.length > LONG:
         told.append(f"Its z is {record.length:.1f} times as long as that of samples: the generator was driven out of what it has learned.")

@@ -6,7 +6,7 @@
     snapshots/step-*/                                 the sampled network, fp16, with its digest
     evaluations.jsonl, audits.jsonl                   written by ``evaluate`` and ``audit`` on the published run itself
     README.md                                         the card, from all of these
-    pictures.png                                      of a GAN: what it paints, beside its card
+    pictures.png                                      of a GAN: what it generates, beside its card
 """
 
 import dataclasses
@@ -33,7 +33,6 @@ from gan_aug.records import Checkpoint, ClassifierConfig, Run, from_dict, to_dic
 
 LARGEST = 12 * 2**20  # of a file of weights [bytes]
 PICTURES = 64  # compared between full and half precision
-SHOWN_NAME = "pictures.png"
 SHOWN, COLUMNS = 40, 10  # pictures beside the card
 
 
@@ -165,7 +164,7 @@ def _held_out(run: Run, half: checkpoint.Weights) -> dict[str, float]:
 
 
 def write_card(run_id: str, attribution: str = "") -> Path:
-    """Write the model card of a published run, README.md, from what its folder holds; beside that of a GAN, pictures that it paints.
+    """Write the model card of a published run, README.md, from what its folder holds; beside that of a GAN, pictures that it generates.
 
     Parameters
     ----------
@@ -194,19 +193,19 @@ def write_card(run_id: str, attribution: str = "") -> Path:
         metrics=list(latest.values()),
         audit=audits[-1] if audits else None,
         attribution=attribution,
-        pictures=_show(run, snapshot, folder / SHOWN_NAME) if run.kind == "gan" else None,
+        pictures=_show(run, snapshot, folder / runs.PICTURES_NAME) if run.kind == "gan" else None,
     )
     files.write_text(folder / "README.md", text)
     return folder / "README.md"
 
 
 def _show(run: Run, snapshot: Checkpoint, path: Path) -> str:
-    """Paint the first seeds into one picture, of each class the same ones where G knows classes; returns what it shows, in words."""
+    """Generate the first seeds into one picture, of each class the same ones where G knows classes; returns what it shows, in words."""
     names: tuple[str | None, ...] = run.classes if entry(run.spec).conditional else (None,)
     seeds = list(range(max(1, SHOWN // len(names))))
-    painted = np.concatenate([sample.sample(snapshot.id, seeds, name)[0] for name in names])
+    generated = np.concatenate([sample.sample(snapshot.id, seeds, name)[0] for name in names])
     what = {"seed": seeds} | ({"classes": names} if names[0] else {})
     origin = {**sample.provenance(run, snapshot, seeds[0], " and ".join(run.classes) if names[0] else None), **what}
     columns = COLUMNS if len(seeds) % COLUMNS == 0 else len(seeds)
-    files.write_bytes(path, images.png_bytes(images.grid(painted, columns), origin))
+    files.write_bytes(path, images.png_bytes(images.grid(generated, columns), origin))
     return f"seeds 0 to {seeds[-1]}" + (f" as {', then as '.join(run.classes)}" if names[0] else "")

@@ -46,10 +46,10 @@ def exported(checkpoint: Checkpoint) -> Path | None:
 
 
 class Renderer:
-    """A generator, ready to paint. Threads may share it.
+    """A generator, ready to generate. Threads may share it.
 
     A picture depends on its z and class alone: every image is an ONNX Runtime call of its own on one thread, so neither the batch it is
-    asked for in nor the number of processors can change a byte. Several images are painted side by side by several threads.
+    asked for in nor the number of processors can change a byte. Several images are generated side by side by several threads.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class Renderer:
         self.n_classes: int = shapes["y"][1] if "y" in shapes else 0
 
     def render(self, z: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-        """Paint one image per latent vector.
+        """Generate one image per latent vector.
 
         Parameters
         ----------
@@ -104,12 +104,12 @@ class Renderer:
             feeds["y"] = mixture
         images = np.empty((len(z), self.resolution, self.resolution, 3), np.uint8)
 
-        def paint(row: int) -> None:
+        def generate(row: int) -> None:
             (image,) = self._session.run(["image"], {name: values[row : row + 1] for name, values in feeds.items()})
             images[row] = to_uint8(image[0].transpose(1, 2, 0))
 
         with ThreadPoolExecutor(max(1, min(len(z), processors(), _MAX_THREADS))) as pool:
-            list(pool.map(paint, range(len(z))))  # the list raises what a thread raised
+            list(pool.map(generate, range(len(z))))  # the list raises what a thread raised
         native_memory.give_back()
         return images
 
@@ -120,7 +120,7 @@ class Renderer:
                 raise InvalidValue("This generator knows no classes.", "Leave the class out.")
             return None
         if y is None:
-            raise InvalidValue("This generator paints the class it is asked for, and none was given.", "Give a class.")
+            raise InvalidValue("This generator has to be told a class, and none was given.", "Give a class.")
         if y.shape == (n,) and np.issubdtype(y.dtype, np.integer) and (n == 0 or 0 <= y.min() <= y.max() < self.n_classes):
             return np.eye(self.n_classes, dtype=np.float32)[y]
         if y.shape == (n, self.n_classes) and np.issubdtype(y.dtype, np.floating):

@@ -33,6 +33,7 @@ from gan_aug.records import Checkpoint, Run, SeenImage, from_dict, to_dict
 State = Literal["new", "running", "stopped", "finished", "failed", "lost"]
 
 META_FORMAT = 1
+PICTURES_NAME = "pictures.png"  # what a published GAN generates, beside its card; see publish.py
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +80,7 @@ def run_folder(run_id: str) -> Path:
         If there is none; the message names the nearest ones.
     """
     workspace.check_name(run_id, "run id")
-    for parent in (workspace.checkpoints(), workspace.checkpoints() / "pretrained"):
+    for parent in (workspace.checkpoints(), workspace.pretrained()):
         if (parent / run_id / "run.json").exists():
             return parent / run_id
     near = difflib.get_close_matches(run_id, _run_ids(), n=3, cutoff=0.4)
@@ -90,7 +91,7 @@ def run_folder(run_id: str) -> Path:
 
 
 def _run_ids() -> list[str]:
-    parents = (workspace.checkpoints(), workspace.checkpoints() / "pretrained")
+    parents = (workspace.checkpoints(), workspace.pretrained())
     return sorted(path.parent.name for parent in parents for path in parent.glob("*/run.json") if not path.parent.name.startswith("."))
 
 
@@ -143,12 +144,10 @@ def training_lock(run_id: str) -> Iterator[None]:
 
     Raises
     ------
-    InvalidValue
+    Busy
         If another process trains it already.
     """
-    with files.try_lock(run_folder(run_id) / "run.lock") as held:
-        if not held:
-            raise InvalidValue(f"Run {run_id} is being trained by another process.", "Wait for it to end, or stop it first.")
+    with files.hold(run_folder(run_id) / "run.lock", f"Run {run_id} is being trained"):
         yield
 
 

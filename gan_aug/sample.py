@@ -28,7 +28,7 @@ MANIFEST = "manifest.csv"
 MANIFEST_COLUMNS = ("file", "checkpoint", "seed", "class", "truncation", "sha256")
 WALK_SUFFIXES = (".webp", ".gif", ".png", ".mp4")
 
-_CHUNK = 64  # images painted before they are written, which bounds the memory
+_CHUNK = 64  # images generated before they are written, which bounds the memory
 _MAX_FRAMES = 2000  # two and a half minutes of film
 _Z_RECIPE = "gan_aug.latent.z_of_seed: Philox(key=seed), raw bits >> 11, Box-Muller, float32"
 
@@ -37,7 +37,7 @@ _Z_RECIPE = "gan_aug.latent.z_of_seed: Philox(key=seed), raw bits >> 11, Box-Mul
 
 
 def provenance(run: Run, checkpoint: Checkpoint, seed: int, class_name: str | None = None, truncation: float = 1.0) -> dict[str, Any]:
-    """Where one synthetic image comes from and how to paint it again, as it travels inside the file."""
+    """Where one synthetic image comes from and how to generate it again, as it travels inside the file."""
     recipe = {"seed": seed, "truncation": truncation, "z": f"{_Z_RECIPE}; times truncation"}
     return {**_statement(), **_origin(run, checkpoint, class_name), **recipe}
 
@@ -91,15 +91,17 @@ def class_numbers(run: Run, class_name: str | None, n: int) -> np.ndarray | None
     Raises
     ------
     InvalidValue
-        If the run cannot paint that class, or paints several and none was named.
+        If the run cannot generate that class, or generates several and none was named.
     """
     if not catalog.entry(run.spec).conditional:
         if class_name not in (None, run.class_name):
             trained = f"on {run.class_name} only" if run.class_name else "without labels"
-            raise InvalidValue(f"{run.id} was trained {trained}, not to paint {class_name}.", "Leave the class out, or use an acgan run.")
+            raise InvalidValue(
+                f"{run.id} was trained {trained}, not to generate {class_name}.", "Leave the class out, or use an acgan run."
+            )
         return None
     if class_name not in run.classes:
-        problem = "paints the class it is asked for, and none was named" if class_name is None else f"knows no class {class_name!r}"
+        problem = "generates the class it is asked for, and none was named" if class_name is None else f"knows no class {class_name!r}"
         raise InvalidValue(f"{run.id} {problem}.", f"Name one of {', '.join(run.classes)}.")
     return np.full(n, run.classes.index(class_name), np.int64)
 
@@ -107,7 +109,7 @@ def class_numbers(run: Run, class_name: str | None, n: int) -> np.ndarray | None
 def sample(
     reference: str, seeds: list[int], class_name: str | None = None, truncation: float = 1.0
 ) -> tuple[np.ndarray, list[SyntheticImage]]:
-    """Paint the images of some seeds.
+    """Generate the images of some seeds.
 
     Parameters
     ----------
@@ -131,11 +133,11 @@ def sample(
         If the snapshot or class does not exist, or a seed or the truncation is out of range.
     """
     run, checkpoint, renderer = open_generator(reference)
-    painted = _paint(renderer, seeds, class_numbers(run, class_name, len(seeds)), truncation)
-    return painted, [SyntheticImage(checkpoint.id, seed, class_name or run.class_name, truncation) for seed in seeds]
+    generated = _generate(renderer, seeds, class_numbers(run, class_name, len(seeds)), truncation)
+    return generated, [SyntheticImage(checkpoint.id, seed, class_name or run.class_name, truncation) for seed in seeds]
 
 
-def _paint(renderer: Renderer, seeds: list[int], y: np.ndarray | None, truncation: float) -> np.ndarray:
+def _generate(renderer: Renderer, seeds: list[int], y: np.ndarray | None, truncation: float) -> np.ndarray:
     return renderer.render(latent.truncate(latent.z_of_seeds(seeds, renderer.z_dim), truncation), y)
 
 
@@ -147,7 +149,7 @@ def sample_to_folder(
     truncation: float = 1.0,
     on_progress: OnProgress | None = None,
 ) -> Path:
-    """Paint the images of some seeds as PNG files with their provenance inside, and list them in ``manifest.csv``.
+    """Generate the images of some seeds as PNG files with their provenance inside, and list them in ``manifest.csv``.
 
     A folder that this function filled before is added to, and whole pictures in it are kept, so an interrupted call can be repeated.
 
@@ -162,7 +164,7 @@ def sample_to_folder(
         As :func:`sample`; and if ``out`` holds anything else, or pictures of the same names but other origin, or cannot be written.
     """
     run, checkpoint, renderer = open_generator(reference)
-    _paint(renderer, [], class_numbers(run, class_name, 0), truncation)  # raises what is wrong before anything is written
+    _generate(renderer, [], class_numbers(run, class_name, 0), truncation)  # raises what is wrong before anything is written
     label = class_name or run.class_name
     suffix = "-" + re.sub(r"[^A-Za-z0-9]+", "_", label) if catalog.entry(run.spec).conditional else ""
     wanted = {f"seed{seed:06d}{suffix}.png": seed for seed in seeds}
@@ -171,7 +173,7 @@ def sample_to_folder(
     for name in wanted.keys() & rows.keys():
         if common.items() - rows[name].items():
             there = ", ".join(rows[name][column] for column in ("checkpoint", "class", "truncation"))
-            raise InvalidValue(f"{out / name} is there already, painted otherwise ({there}).", "Choose an empty or a new folder.")
+            raise InvalidValue(f"{out / name} is there already, generated otherwise ({there}).", "Choose an empty or a new folder.")
     missing = [name for name in wanted if name not in rows or not _is_whole(out / name, rows[name]["sha256"])]
     done = len(wanted) - len(missing)
     with _writing(out):
@@ -179,14 +181,14 @@ def sample_to_folder(
         try:
             for start in range(0, len(missing), _CHUNK):
                 names = missing[start : start + _CHUNK]
-                painted = _paint(renderer, [wanted[name] for name in names], class_numbers(run, class_name, len(names)), truncation)
-                for name, image in zip(names, painted, strict=True):
+                generated = _generate(renderer, [wanted[name] for name in names], class_numbers(run, class_name, len(names)), truncation)
+                for name, image in zip(names, generated, strict=True):
                     content = images.png_bytes(image, provenance(run, checkpoint, wanted[name], label, truncation))
                     files.write_bytes(out / name, content)
                     rows[name] = {"file": name, "seed": str(wanted[name]), "sha256": files.sha256_bytes(content), **common}
                 done += len(names)
                 if on_progress:
-                    on_progress(done, len(wanted), f"painting with {checkpoint.id}")
+                    on_progress(done, len(wanted), f"generating with {checkpoint.id}")
         finally:
             _write_manifest(out, rows)
     return out / MANIFEST
@@ -232,7 +234,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def walk(references: list[str], seeds: list[int], frames: int, class_name: str | None = None) -> np.ndarray:
-    """The way from seed to seed, painted from the same latent vectors by one or several generators.
+    """The way from seed to seed, generated from the same latent vectors by one or several generators.
 
     Returns
     -------

@@ -60,10 +60,10 @@ class Generator:
         n = len(labels)
         seeds = self.seeds(n, seed)
         wanted = labels if self.conditional and class_name is None else np.full(n, class_name, object)
-        painted = np.empty((n, size, size, 3), np.uint8)
+        generated = np.empty((n, size, size, 3), np.uint8)
         for name in dict.fromkeys(wanted):
-            painted[wanted == name] = sample(self.name, seeds[wanted == name].tolist(), name)[0]
-        return painted
+            generated[wanted == name] = sample(self.name, seeds[wanted == name].tolist(), name)[0]
+        return generated
 
 
 @dataclasses.dataclass(frozen=True)

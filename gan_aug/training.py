@@ -22,7 +22,7 @@ def recorded(run_id: str) -> Iterator[None]:
 
     Raises
     ------
-    InvalidValue
+    Busy
         If another process trains it already.
     """
     with runs.training_lock(run_id):

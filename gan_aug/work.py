@@ -7,14 +7,17 @@ the parameters that they become.
 import datetime
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gan_aug import files, store, workspace
-from gan_aug.errors import InvalidValue
+from gan_aug.errors import Busy, InvalidValue
 from gan_aug.jobs import Progress, Stopped, kinds
 from gan_aug.records import from_dict, to_dict
+
+_T = TypeVar("_T")
+_LOOK_AGAIN = 2.0  # seconds between two looks at work that other processes are at
 
 
 def _counter(progress: Progress) -> Callable[[int, int, str], None]:
@@ -153,21 +156,24 @@ def _classify(arguments: kinds.TrainClassifier, progress: Progress) -> dict[str,
 
 
 def _study(arguments: kinds.RunStudy, progress: Progress) -> dict[str, Any]:
-    """Cells that an earlier attempt finished are not trained again."""
+    """Cells that are done are not trained again, and those that another process is at are left to it: several can work at one study."""
     from gan_aug import report, study, train_classifier
 
     plan = study.load_study(arguments.name)
-    cells = study.cells(plan)
-    missing = [cell for cell in cells if cell.state != "done"]
-    for number, cell in enumerate(missing, start=len(cells) - len(missing)):
 
-        def on_tick(tick: dict[str, Any], number: int = number, cell: Any = cell) -> None:
-            share = (number + tick["step"] / tick["total_steps"]) / len(cells)
-            progress.report(share, f"classifier {number + 1} of {len(cells)}: {cell.scheme}, seed {cell.seed}")
+    def run(cell: study.Cell) -> None:
+        if cell.state == "done":
+            return
+        cells = study.cells(plan)
+        done = sum(other.state in ("trained", "done") for other in cells)
+
+        def on_tick(tick: dict[str, Any]) -> None:
+            share = (done + tick["step"] / tick["total_steps"]) / len(cells)
+            progress.report(share, f"classifier {done + 1} of {len(cells)}: {cell.scheme}, seed {cell.seed}")
 
         train_classifier.run_cell(plan, cell.scheme, cell.seed, on_tick=on_tick, should_stop=progress.should_stop)
-        if progress.should_stop():
-            raise Stopped
+
+    _in_turn(study.cells(plan), run, progress)
     study.analyse(plan.name)
     path = workspace.studies() / plan.name / "report.html"
     report.write_html(plan.name, path)
@@ -175,20 +181,44 @@ def _study(arguments: kinds.RunStudy, progress: Progress) -> dict[str, Any]:
 
 
 def _sweep(arguments: kinds.RunSweep, progress: Progress) -> dict[str, Any]:
-    """Point by point; what an earlier attempt finished is not trained again."""
+    """Point by point; what is trained is not trained again, and what another process trains is left to it."""
     from gan_aug import report, study
 
     planned = study.load_sweep(arguments.name)
-    for number, point in enumerate(planned.points):
 
-        def at_point(share: float, message: str, number: int = number, point: study.Point = point) -> None:
+    def run(point: study.Point) -> None:
+        number = planned.points.index(point)
+
+        def at_point(share: float, message: str) -> None:
             progress.report((number + share) / len(planned.points), f"{point.label}: {message}")
 
-        _train_recipes(planned, point, progress, at_point)
-        _study(kinds.RunStudy(study.plan_point(planned, point).name), _Part(progress, at_point))
+        with study.hold_point(planned, point):
+            _train_recipes(planned, point, progress, at_point)
+            name = study.plan_point(planned, point).name
+        _study(kinds.RunStudy(name), _Part(progress, at_point))
+
+    _in_turn(planned.points, run, progress)
     path = study.result_file(planned).with_name("report.html")
     report.write_sweep_html(planned.name, path)
     return {"sweep": planned.name, "report": str(path)}
+
+
+def _in_turn(items: Sequence[_T], run: Callable[[_T], object], progress: Progress) -> None:
+    """Run every item. One that another process is at is put off, and then looked at again: that process may end before the item does."""
+    waiting = list(items)
+    while waiting:
+        busy = []
+        for item in waiting:
+            try:
+                run(item)
+            except Busy:
+                busy.append(item)
+            if progress.should_stop():
+                raise Stopped
+        if len(busy) == len(waiting):
+            progress.report(1 - len(busy) / len(items), "waiting for other processes")
+            time.sleep(_LOOK_AGAIN)
+        waiting = busy
 
 
 def _train_recipes(sweep: Any, point: Any, progress: Progress, report: Callable[[float, str], None]) -> None:

@@ -24,6 +24,11 @@ def checkpoints() -> Path:
     return Path(os.environ.get("GAN_AUG_CHECKPOINTS") or "checkpoints").resolve()
 
 
+def pretrained() -> Path:
+    """Folder of the runs that come with gan_aug."""
+    return checkpoints() / "pretrained"
+
+
 def datasets() -> Path:
     """Folder that holds one folder per dataset."""
     return home() / "datasets"

@@ -17,18 +17,18 @@ def page() -> None:
     chrome.header("About", "What this tool is, and what it is not.")
     st.warning(f"**{NOTICE}**", icon=":material/science:")
     st.markdown(
-        "gan_aug trains generative networks on photographs of skin lesions, shows what they paint, lets people judge it, and measures "
-        "whether a classifier that also learns from painted lesions gets better. A painted lesion is not a patient: its label is what the "
-        "generator was asked for, and no biopsy confirms it. Every figure holds for the images it was measured on, and is no claim of "
-        "clinical performance."
+        "gan_aug trains generative networks on photographs of skin lesions, shows what they generate, lets people judge it, and "
+        "measures whether a classifier that also learns from generated lesions gets better. A generated lesion is not a patient: its "
+        "label is what the generator was asked for, and no biopsy confirms it. Every figure holds for the images it was measured on, "
+        "and is no claim of clinical performance."
     )
     left, right = chrome.two_columns("about")
     with left:
+        _models()
         _keys()
     with right:
-        _models()
-        _licences()
         _version()
+        _licences()
 
 
 def _keys() -> None:
@@ -51,22 +51,24 @@ def _version() -> None:
 
 def _models() -> None:
     chrome.section("Models that come with it")
-    cards = sorted((workspace.checkpoints() / "pretrained").glob("*/*.md"))
+    cards = sorted(workspace.pretrained().glob("*/*.md"))
     if not cards:
         st.caption("None in this installation. What you train yourself is under Train.")
     for card in cards:
-        with st.expander(card.parent.name, icon=":material/badge:"):
-            shipped.painted(card.parent)
-            lines = card.read_text(encoding="utf-8").splitlines()
-            st.markdown("\n".join(line for line in lines if not line.startswith("![")))  # the picture stands above
+        with st.expander(card.parent.name, icon=":material/badge:", key=f"card-{card.parent.name}", on_change="rerun") as folded:
+            if folded.open:
+                shipped.generated(card.parent)
+                lines = card.read_text(encoding="utf-8").splitlines()
+                st.markdown("\n".join(line for line in lines if not line.startswith(("![", "# "))))  # both stand above
 
 
 def _licences() -> None:
     chrome.section("Licences")
     st.caption("gan_aug is free software under the Apache License 2.0.")
     for name in ("NOTICE", "LICENSE"):
-        with st.expander(name, icon=":material/gavel:"):
-            st.code((ROOT / name).read_text(encoding="utf-8"), language=None, wrap_lines=True)
+        with st.expander(name, icon=":material/gavel:", key=f"licence-{name}", on_change="rerun") as folded:
+            if folded.open:
+                st.code((ROOT / name).read_text(encoding="utf-8"), language=None, wrap_lines=True)
 
 
 with chrome.guard():

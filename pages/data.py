@@ -28,13 +28,13 @@ def page() -> None:
 
 def _dataset(datasets: list[Dataset]) -> None:
     records = {record.name: record for record in datasets}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = address.pick(st.selectbox, "Dataset", list(records), key="dataset", what="dataset", width=220)
-        view = address.pick(st.segmented_control, "View", list(VIEWS), key="view", format_func=VIEWS.get, label_visibility="collapsed")
-    _caption(records[name])
+    view = address.pick(st.segmented_control, "View", list(VIEWS), key="view", format_func=VIEWS.get, label_visibility="collapsed")
     if view == "import":
         _import(demo="phantom" not in records)
         return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = address.pick(st.selectbox, "Dataset", list(records), key="dataset", what="dataset", width=220)
+        _caption(records[name])
     image_set, splits = open_dataset(name), list_splits(name)
     if view == "images":
         thumbnails(image_set, _split(splits))

@@ -4,11 +4,11 @@ import streamlit as st
 
 from gan_aug import jobs, workspace
 from gan_aug.data.dataset import list_datasets
-from pages.components import chrome, job_cards, machine, progress_list, shipped
+from pages.components import chrome, job_cards, login_return, machine, progress_list, shipped
 
 
 def page() -> None:
-    chrome.header("Overview", "From dermoscopy images to a fair answer: do GAN-painted lesions help a classifier?")
+    chrome.header("Overview", "From dermoscopy images to a fair answer: do GAN-generated lesions help a classifier?")
     if not list_datasets():
         _welcome()
     job_cards.panel(recent=1)
@@ -16,11 +16,11 @@ def page() -> None:
     with left:
         chrome.section("What to do next")
         progress_list.progress_list()
-        if not progress_list.trained_here():
-            shipped.first_look()
+        shipped.first_look()
     with right:
         _verdict()
         _machine()
+    login_return.back()
 
 
 def _welcome() -> None:

@@ -30,9 +30,8 @@ def page() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         batch = _pick_batch(batches)
         reader = review_reader.identify()
-        view = address.pick(
-            st.segmented_control, "View", ["judge", "result"], key="view", format_func={"judge": "Judge", "result": "Result"}.get
-        )
+        views = {"judge": "Judge", "result": "Result"}
+        view = address.pick(st.segmented_control, "View", list(views), key="view", format_func=views.get, label_visibility="collapsed")
         with st.popover("New batch", icon=":material/add:"):
             new_batch()
     if reader is None:
@@ -65,7 +64,7 @@ def _pick_batch(batches: dict[str, ReviewBatch]) -> ReviewBatch:
 def _explain(batch: ReviewBatch) -> None:
     photographs = "phantom images, drawn by rule," if batch.settings.get("phantom") else "photographs of lesions"
     st.markdown(
-        f"Some of these pictures are {photographs} and some were painted by a generator. Say of each how sure you are. "
+        f"Some of these pictures are {photographs} and some are synthetic. Say of each how sure you are. "
         "Nothing tells whether you are right before the batch is closed; you can stop at any time and go on later."
     )
 

@@ -14,7 +14,7 @@ VIEWS = {"runs": "Runs", "new": "New run"}
 
 
 def page() -> None:
-    chrome.header("Train", "Teach a GAN to paint lesions like those in the train part of a dataset, and watch it learn.")
+    chrome.header("Train", "Teach a GAN to generate lesions like those in the train part of a dataset, and watch it learn.")
     if "view" not in st.query_params and not runs.list_runs("gan"):
         st.query_params["view"] = "new"
     view = address.pick(st.segmented_control, "View", list(VIEWS), key="view", format_func=VIEWS.get, label_visibility="collapsed")

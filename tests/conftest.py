@@ -57,3 +57,18 @@ def phantom(workspace: Path, phantom_source: Path) -> str:
     """Name of a phantom dataset that lies, split, in this test's workspace."""
     shutil.copytree(phantom_source / "datasets", workspace / "datasets")
     return "phantom"
+
+
+@pytest.fixture
+def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A linear network in the place of the EfficientNet, where only the way through a training, study or sweep is looked at."""
+    import torch
+
+    from gan_aug import classifier
+
+    def build(config: classifier.ClassifierConfig, n_classes: int) -> torch.nn.Module:
+        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * config.resolution**2, n_classes))
+        network.frozen = []
+        return network
+
+    monkeypatch.setattr(classifier, "build", build)

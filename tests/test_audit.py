@@ -252,7 +252,7 @@ def test_pictures_of_any_size(tmp_path: Path) -> None:
 
 
 def make_run(run_id: str, part: str = "train", spec: str = "dcgan", class_name: str | None = None) -> Run:
-    """A run that has seen the images of ``part``; its generator is put in place by :func:`paint`."""
+    """A run that has seen the images of ``part``; its generator is put in place by :func:`generate`."""
     image_set, split = open_dataset("larger"), load_split("larger")
     rows = [row for row in split.rows(part) if class_name in (None, image_set.table["label"].iat[row])]
     run = Run(
@@ -268,8 +268,8 @@ def make_run(run_id: str, part: str = "train", spec: str = "dcgan", class_name: 
     return run
 
 
-def paint(monkeypatch: pytest.MonkeyPatch, pictures: np.ndarray) -> list:
-    """Let every generator paint these, by seed; returns the list of what it is asked for."""
+def generate(monkeypatch: pytest.MonkeyPatch, pictures: np.ndarray) -> list:
+    """Put these in the place of what any generator generates, by seed; returns the list of what it is asked for."""
     calls: list = []
 
     def sample(reference: str, seeds: list[int], class_name: str | None = None) -> tuple[np.ndarray, list]:
@@ -282,7 +282,7 @@ def paint(monkeypatch: pytest.MonkeyPatch, pictures: np.ndarray) -> list:
 
 def test_a_run_is_compared_with_what_it_was_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
     make_run("narrow", class_name="benign")
-    paint(monkeypatch, with_copies(10)[0])
+    generate(monkeypatch, with_copies(10)[0])
     found = audit.audit("narrow", "larger", n=60, seed=2)
     labels = open_dataset("larger").table["label"]
     benign = [row for row in rows_of("train") if labels.iat[row] == "benign"]
@@ -301,7 +301,7 @@ def test_a_run_is_compared_with_what_it_was_trained_on(monkeypatch: pytest.Monke
 
 def test_a_conditional_generator_is_judged_class_by_class(monkeypatch: pytest.MonkeyPatch) -> None:
     make_run("both", spec="acgan")
-    calls = paint(monkeypatch, pictures_of("test"))
+    calls = generate(monkeypatch, pictures_of("test"))
     found = audit.audit("both", "larger", n=60)
     assert {name for *_, name in calls} == {"benign", "malignant"}
     assert {row.class_name: row.n_fake for row in found.classes} == {name: len(seeds) for _, seeds, name in calls}
@@ -311,7 +311,7 @@ def test_a_conditional_generator_is_judged_class_by_class(monkeypatch: pytest.Mo
 
 def test_a_generator_that_has_seen_val_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     make_run("leaky", part="val")
-    assert paint(monkeypatch, pictures_of("test")) == []
+    assert generate(monkeypatch, pictures_of("test")) == []
     with pytest.raises(LeakError, match="leaky"):
         audit.audit("leaky", "larger")
     assert audit.audits("leaky") == []

@@ -173,7 +173,7 @@ def test_strips_show_the_seed_in_the_middle_and_the_way_there(one: str, tmp_path
     assert record["checkpoint"] == "one@3.2" and "with the BatchNorm" in record["method"]
 
 
-def test_a_named_direction_is_kept_and_painted(one: str, tmp_path: Path) -> None:
+def test_a_named_direction_is_kept_and_generated(one: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidValue, match="Nobody has named"):
         directions.write_strips(one, tmp_path / "none", named=True)
     directions.save(one, 2, "darker")
@@ -186,7 +186,7 @@ def test_a_named_direction_is_kept_and_painted(one: str, tmp_path: Path) -> None
         directions.save(one, 9, "x")
 
 
-def test_the_console_paints_and_saves_directions(one: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_console_generates_and_saves_directions(one: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert cli.main(["directions", "both", "--top", "1", "--class", "benign", "--save", "1=rim", "--out", str(out), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -220,8 +220,8 @@ def test_a_generators_own_image_is_found_again(run_id: str, class_name: str | No
     z = np.array([record["z"]], np.float32)
     G = load_generator(runs.resolve(run_id)[1])[0]
     y = () if class_name is None else (torch.tensor([1]),)
-    painted = images.to_uint8(G(torch.from_numpy(z), *y).detach().permute(0, 2, 3, 1).numpy())[0]
-    np.testing.assert_array_equal(painted, strip[:, 64:128])
+    generated = images.to_uint8(G(torch.from_numpy(z), *y).detach().permute(0, 2, 3, 1).numpy())[0]
+    np.testing.assert_array_equal(generated, strip[:, 64:128])
 
 
 def test_what_a_generator_does_not_know_stays_far(one: str, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_an_example_uses_what_exists(line: str) -> None:
 def hints() -> set[str]:
     """Every "gan-aug ..." in the messages and texts of the core and the pages."""
     files = [path for top in ("gan_aug", "pages") for path in (ROOT / top).rglob("*.py")]
-    return {hint for path in files for hint in re.findall(r"\bgan-aug ([a-z][^\"'`\n;,.]*)", path.read_text(encoding="utf-8"))}
+    return {hint for path in files for hint in re.findall(r"\bgan-aug ([a-z][^\"'`\n;,.)]*)", path.read_text(encoding="utf-8"))}
 
 
 def test_hints_name_verbs_and_options_that_exist() -> None:

@@ -24,7 +24,7 @@ from gan_aug.metrics.frechet import frechet_distance, frechet_infinity
 from gan_aug.metrics.kid import kid
 from gan_aug.records import Checkpoint, ClassifierConfig, Run, to_dict
 
-Painter = Callable[[str, list[int], str | None], np.ndarray]
+Generator = Callable[[str, list[int], str | None], np.ndarray]
 
 measure = functools.partial(evaluate.evaluate, extractor="random-conv")
 
@@ -55,29 +55,29 @@ def make_classifier(part: str = "train", scheme: str | None = "none", **changes)
     return save_snapshot(runs.load_run("looker"), Snapshot(empty.step, 10.0, {"classifier": model.state_dict()}, {}, "classifier", {}))
 
 
-def blurred_train(noise: float) -> Painter:
-    """Paints the train images, with noise of so many grey levels."""
+def blurred_train(noise: float) -> Generator:
+    """Generates the train images, with noise of so many grey levels."""
 
-    def paint(reference: str, seeds: list[int], class_name: str | None) -> np.ndarray:
+    def generate(reference: str, seeds: list[int], class_name: str | None) -> np.ndarray:
         image_set, split = open_dataset("phantom"), load_split("phantom")
         rows = split.rows("train")
         pictures = image_set.images[[rows[seed % len(rows)] for seed in seeds]].astype(float)
         spread = np.random.default_rng(seeds[0]).normal(size=pictures.shape) * noise
         return np.clip(pictures + spread, 0, 255).astype(np.uint8)
 
-    return paint
+    return generate
 
 
 @pytest.fixture
-def painter(monkeypatch: pytest.MonkeyPatch) -> Callable[[Painter], list]:
-    """Puts a painter in the place of the generator; returns the list of what it is asked for."""
+def generator(monkeypatch: pytest.MonkeyPatch) -> Callable[[Generator], list]:
+    """Puts a generator in the place of the generator; returns the list of what it is asked for."""
 
-    def install(paint: Painter) -> list:
+    def install(generate: Generator) -> list:
         calls: list = []
 
         def sample(reference: str, seeds: list[int], class_name: str | None = None) -> tuple[np.ndarray, list]:
             calls.append((reference, seeds, class_name))
-            return paint(reference, seeds, class_name), []
+            return generate(reference, seeds, class_name), []
 
         monkeypatch.setattr(subjects, "sample", sample)
         return calls
@@ -92,9 +92,9 @@ def by_metric(records: list[record.MetricRecord]) -> dict[str, record.MetricReco
 # What is compared
 
 
-def test_every_metric_with_its_protocol(phantom: str, painter) -> None:
+def test_every_metric_with_its_protocol(phantom: str, generator) -> None:
     make_run()
-    calls = painter(blurred_train(0))
+    calls = generator(blurred_train(0))
     records = measure("made", phantom, n=8)
     assert [line.metric for line in records] == [metric for metric in record.METRICS if metric not in record.ON_WISH]
     assert record.evaluations("made") == records
@@ -110,9 +110,9 @@ def test_every_metric_with_its_protocol(phantom: str, painter) -> None:
     assert {"numpy", "torch", "gan_aug"} <= set(first.versions)
 
 
-def test_the_numbers_are_those_of_the_images_named(phantom: str, painter) -> None:
+def test_the_numbers_are_those_of_the_images_named(phantom: str, generator) -> None:
     make_run()
-    painter(blurred_train(20))
+    generator(blurred_train(20))
     found = by_metric(measure("made", phantom, n=8, seed=3))
     image_set, split, eyes = open_dataset(phantom), load_split(phantom), open_extractor("random-conv")
     seeds = list(range(3_000_000, 3_000_008))
@@ -129,9 +129,9 @@ def test_the_numbers_are_those_of_the_images_named(phantom: str, painter) -> Non
     assert found["frechet"].value == pytest.approx(frechet_distance(eyes(real.pictures[:8]), fake), rel=1e-5)
 
 
-def test_a_small_part_says_so(phantom: str, painter) -> None:
+def test_a_small_part_says_so(phantom: str, generator) -> None:
     make_run()
-    painter(blurred_train(0))
+    generator(blurred_train(0))
     held = len(load_split(phantom).rows("val"))
     first = measure("made", phantom)[0]
     assert (first.n_real, first.n_fake) == (held, held)
@@ -141,11 +141,11 @@ def test_a_small_part_says_so(phantom: str, painter) -> None:
     assert any("two sets of" in note for note in first.notes)
 
 
-def test_better_pictures_score_better_and_none_beats_the_floor_by_much(phantom: str, painter) -> None:
+def test_better_pictures_score_better_and_none_beats_the_floor_by_much(phantom: str, generator) -> None:
     make_run()
     scores = []
     for noise in (0, 20, 60):
-        painter(blurred_train(noise))
+        generator(blurred_train(noise))
         scores.append(by_metric(measure("made", phantom, n=12)))
     assert scores[0]["kid"].value < scores[1]["kid"].value < scores[2]["kid"].value
     assert scores[0]["frechet"].value < scores[1]["frechet"].value < scores[2]["frechet"].value
@@ -155,9 +155,9 @@ def test_better_pictures_score_better_and_none_beats_the_floor_by_much(phantom: 
     assert record.comparable(scores[0]["kid"], scores[2]["kid"])
 
 
-def test_the_class_of_the_run_is_the_class_of_the_real_images(phantom: str, painter) -> None:
+def test_the_class_of_the_run_is_the_class_of_the_real_images(phantom: str, generator) -> None:
     make_run(class_name="malignant")
-    painter(blurred_train(0))
+    generator(blurred_train(0))
     first = measure("made", phantom, part="train", n=10)[0]
     image_set, split = open_dataset(phantom), load_split(phantom)
     real = evaluate._draw_real(image_set, split, "train", "malignant", 64, 10, 0)
@@ -167,9 +167,9 @@ def test_the_class_of_the_run_is_the_class_of_the_real_images(phantom: str, pain
     assert any("copying them is rewarded" in note for note in first.notes)
 
 
-def test_a_conditional_gan_paints_the_classes_of_the_real_images(phantom: str, painter) -> None:
+def test_a_conditional_gan_generates_the_classes_of_the_real_images(phantom: str, generator) -> None:
     make_run(spec="acgan")
-    calls = painter(blurred_train(0))
+    calls = generator(blurred_train(0))
     measure("made", phantom)
     labels = [open_dataset(phantom).table["label"].iloc[row] for row in load_split(phantom).rows("val")]
     assert {class_name: len(seeds) for _, seeds, class_name in calls} == {name: labels.count(name) for name in set(labels)}
@@ -179,18 +179,18 @@ def test_a_conditional_gan_paints_the_classes_of_the_real_images(phantom: str, p
     assert [(len(seeds), class_name) for _, seeds, class_name in calls] == [(9, "benign")]
 
 
-def test_smaller_generators_are_compared_at_their_own_size(phantom: str, painter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_smaller_generators_are_compared_at_their_own_size(phantom: str, generator, monkeypatch: pytest.MonkeyPatch) -> None:
     make_run(config={"resolution": 32})
-    painter(lambda reference, seeds, class_name: np.zeros((len(seeds), 32, 32, 3), np.uint8))
+    generator(lambda reference, seeds, class_name: np.zeros((len(seeds), 32, 32, 3), np.uint8))
     assert measure("made", phantom, n=8)[0].image_size == 32
 
 
-def test_the_distance_without_its_bias_needs_many_images(phantom: str, painter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_distance_without_its_bias_needs_many_images(phantom: str, generator, monkeypatch: pytest.MonkeyPatch) -> None:
     make_run()
-    calls = painter(blurred_train(20))
+    calls = generator(blurred_train(20))
     with pytest.raises(InvalidValue, match="too few to extrapolate"):
         evaluate.evaluate("made", phantom, part="train", extractor="random-conv", infinity=True)
-    assert calls == [], "refused before anything is painted"
+    assert calls == [], "refused before anything is generated"
     few = 6
     monkeypatch.setattr(evaluate, "cached_features", lambda eyes, pictures, on_progress: eyes(pictures)[:, :few])
     monkeypatch.setattr(evaluate, "least_for_infinity", lambda dim: 3 * few)
@@ -209,26 +209,26 @@ def test_the_distance_without_its_bias_needs_many_images(phantom: str, painter, 
 
 
 @pytest.mark.parametrize("part", ["val", "test"])
-def test_a_generator_that_has_seen_held_out_images_is_refused(part: str, phantom: str, painter) -> None:
+def test_a_generator_that_has_seen_held_out_images_is_refused(part: str, phantom: str, generator) -> None:
     make_run(part)
-    calls = painter(blurred_train(0))
+    calls = generator(blurred_train(0))
     with pytest.raises(LeakError, match="made"):
         measure("made", phantom)
     assert calls == []
     assert record.evaluations("made") == []
 
 
-def test_an_extractor_that_has_seen_held_out_images_is_refused(phantom: str, painter) -> None:
+def test_an_extractor_that_has_seen_held_out_images_is_refused(phantom: str, generator) -> None:
     make_run()
     make_classifier("val")
-    painter(blurred_train(0))
+    generator(blurred_train(0))
     with pytest.raises(LeakError, match="looker"):
         evaluate.evaluate("made", phantom, extractor="classifier:looker")
 
 
-def test_the_test_part_is_read_by_name_only_and_logged(phantom: str, painter, workspace: Path) -> None:
+def test_the_test_part_is_read_by_name_only_and_logged(phantom: str, generator, workspace: Path) -> None:
     make_run()
-    painter(blurred_train(0))
+    generator(blurred_train(0))
     log = workspace / "datasets" / phantom / "test_access.jsonl"
     measure("made", phantom)
     assert not log.exists()
@@ -242,7 +242,7 @@ def test_the_test_part_is_read_by_name_only_and_logged(phantom: str, painter, wo
 # Our own classifiers as extractors
 
 
-def test_a_classifier_gives_what_it_sees_at_five_depths_of_one_length(phantom: str, painter) -> None:
+def test_a_classifier_gives_what_it_sees_at_five_depths_of_one_length(phantom: str, generator) -> None:
     make_run()
     snapshot = make_classifier()
     eyes = open_extractor("classifier:looker")
@@ -258,7 +258,7 @@ def test_a_classifier_gives_what_it_sees_at_five_depths_of_one_length(phantom: s
     np.testing.assert_allclose(found[:, -1280:], length * pooled / np.linalg.norm(pooled, axis=1, keepdims=True), rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(found[:, :48], axis=1), length, rtol=1e-5)
     assert eyes(np.asarray(open_dataset(phantom).images[:2])).shape == (2, eyes.dim), "64 px images are brought to 32"
-    painter(blurred_train(0))
+    generator(blurred_train(0))
     assert evaluate.evaluate("made", phantom, extractor="classifier:looker", n=8)[0].resize.startswith("bilinear to 32")
 
 
@@ -329,7 +329,7 @@ def test_what_does_not_exist_is_named(phantom: str) -> None:
         measure("made", phantom, seed=-1)
 
 
-def test_a_stop_in_between_leaves_no_numbers(phantom: str, painter) -> None:
+def test_a_stop_in_between_leaves_no_numbers(phantom: str, generator) -> None:
     class Stopped(Exception):
         pass
 
@@ -337,7 +337,7 @@ def test_a_stop_in_between_leaves_no_numbers(phantom: str, painter) -> None:
         raise Stopped
 
     make_run()
-    painter(blurred_train(0))
+    generator(blurred_train(0))
     with pytest.raises(Stopped):
         measure("made", phantom, on_progress=stop)
     assert record.evaluations("made") == []
@@ -346,10 +346,10 @@ def test_a_stop_in_between_leaves_no_numbers(phantom: str, painter) -> None:
 # The best snapshot
 
 
-def test_the_best_snapshot_has_good_neighbours(phantom: str, painter) -> None:
+def test_the_best_snapshot_has_good_neighbours(phantom: str, generator) -> None:
     checkpoints = make_run(steps=(100, 200, 300, 400, 500, 600, 700))
     noise = {"made@10": 90, "made@20": 0, "made@30": 90, "made@40": 12, "made@50": 10, "made@60": 12, "made@70": 40}
-    painter(lambda reference, seeds, class_name: blurred_train(noise[reference])(reference, seeds, class_name))
+    generator(lambda reference, seeds, class_name: blurred_train(noise[reference])(reference, seeds, class_name))
     best = evaluate.select_best("made", phantom, "random-conv")
     kids = [line.value for line in record.evaluations("made") if line.metric == "kid"]
     assert len(kids) == 7
@@ -359,6 +359,13 @@ def test_the_best_snapshot_has_good_neighbours(phantom: str, painter) -> None:
     reason = json.loads((runs.run_folder("made") / "best.json").read_text())["reason"]
     assert "through random-conv:0" in reason
     assert "40, 50, 60 kimg" in reason
+
+
+def test_good_company_alone_does_not_make_the_best_snapshot(phantom: str, generator) -> None:
+    make_run(steps=(100, 200, 300, 400, 500))
+    noise = {"made@10": 40, "made@20": 5, "made@30": 45, "made@40": 5, "made@50": 60}
+    generator(lambda reference, seeds, class_name: blurred_train(noise[reference])(reference, seeds, class_name))
+    assert evaluate.select_best("made", phantom, "random-conv").step == 200
 
 
 def test_there_is_no_best_of_nothing(phantom: str) -> None:
@@ -377,4 +384,4 @@ def test_a_real_generator_end_to_end(phantom: str) -> None:
     assert [(line.metric, line.value, line.ci) for line in first] == [(line.metric, line.value, line.ci) for line in again]
     assert all(np.isfinite(line.value) for line in first)
     found = by_metric(first)
-    assert found["kid"].value > found["kid"].floor_real_real, "random weights paint no lesions"
+    assert found["kid"].value > found["kid"].floor_real_real, "random weights generate no lesions"

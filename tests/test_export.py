@@ -31,7 +31,7 @@ def exported(_checkpoints):
 
 @pytest.mark.parametrize("architecture", ["dcgan", "paper"])
 @pytest.mark.parametrize("name", catalog.ENTRIES)
-def test_onnx_paints_what_torch_paints(name, architecture):
+def test_onnx_generates_what_torch_generates(name, architecture):
     checkpoint = make_gan(name, f"{name}-{architecture}", architecture=architecture)
     assert export.largest_difference(checkpoint, list(range(6))) <= 1
     renderer = render.open_renderer(render.exported(checkpoint))
@@ -56,12 +56,12 @@ def test_class_mixtures_are_those_of_torch(exported):
     assert n_classes == 3
     z = latent.z_of_seeds([1, 2, 3], config.z_dim)
     mixture = np.array([[0.5, 0.5, 0], [0.1, 0.2, 0.7], [0, 0, 1]], np.float32)
-    painted = render.open_renderer(render.exported(exported)).render(z, mixture)
+    generated = render.open_renderer(render.exported(exported)).render(z, mixture)
     expected = images.to_uint8(G(torch.from_numpy(z), torch.from_numpy(mixture)).permute(0, 2, 3, 1).numpy())
-    assert np.abs(painted.astype(int) - expected.astype(int)).max() <= 1
+    assert np.abs(generated.astype(int) - expected.astype(int)).max() <= 1
     one_class = render.open_renderer(render.exported(exported)).render(z, np.array([2, 2, 2]))
-    assert (one_class[2] == painted[2]).all()
-    assert (one_class[0] != painted[0]).any()
+    assert (one_class[2] == generated[2]).all()
+    assert (one_class[0] != generated[0]).any()
 
 
 def test_the_file_says_what_it_is(exported):

@@ -125,7 +125,7 @@ def test_resize_convolution_is_a_convolution_of_repeated_pixels(side):
     torch.testing.assert_close(layer(x), conv2d(interpolate(x, scale_factor=2, mode="nearest"), kernel, padding=1), rtol=1e-12, atol=1e-12)
 
 
-def test_resize_convolution_paints_an_even_plane_evenly_and_a_transposed_one_does_not():
+def test_resize_convolution_generates_an_even_plane_evenly_and_a_transposed_one_does_not():
     def chequered(layer: nn.Module) -> float:
         inside = layer(torch.ones(1, 8, 8, 8))[:, :, 2:-2, 2:-2]
         return (inside - inside.mean(dim=(2, 3), keepdim=True)).abs().max().item()

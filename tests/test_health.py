@@ -23,13 +23,20 @@ def prepare(name: str, **more: object):
 
 def lines(n: int = 30, **numbers: object) -> list[dict[str, float]]:
     """A healthy training's ticks, some statistics replaced by a number or a function of the tick."""
-    usual = {"D/loss": 1.1, "G/loss": 1.4, "D/accuracy": 0.75, "diversity": 0.8} | numbers
+    usual = {"D/loss": 1.1, "G/loss": 1.4, "D/real": 0.5, "D/fake": -0.5, "D/accuracy": 0.75, "diversity": 0.8} | numbers
     values = [{name: value(i) if callable(value) else value for name, value in usual.items()} for i in range(n)]
     return [
         {"kimg": health.WARM_UP + 1 + i} | {name: value for name, value in line.items() if value is not None}
         for i, line in enumerate(values)
     ]
 
+
+# A D that rates real and generated images alike, at whatever level, from the 20th tick on.
+BLIND = {
+    "D/accuracy": lambda i: 0.7 if i < 20 else 0.5,
+    "D/real": lambda i: 0.5 if i < 20 else 0.013 + 0.01 * (i % 2),
+    "D/fake": lambda i: -0.5 if i < 20 else 0.023 - 0.01 * (i % 2),
+}
 
 # --- variety -----------------------------------------------------------------------------------------------------------------------------
 
@@ -78,6 +85,8 @@ def test_healthy_statistics_raise_no_alarm():
         ("collapse", "r1_gamma", {"diversity": lambda i: {10: 0.1, 20: 0.1}.get(i)}),  # never varied, measured now and then
         ("strong D", "smaller d_lr", {"D/accuracy": lambda i: 0.7 if i < 25 else 0.995}),
         ("weak D", "larger d_lr", {"D/accuracy": lambda i: 0.7 if i < 20 else 0.49 + 0.02 * (i % 2)}),
+        ("weak D", "is blind", {**BLIND, "diversity": 0.95}),
+        ("weak D", "other learning rates", {**BLIND, "diversity": None}),
         ("divergence", "D/loss has run away, to 60 from 1.1", {"D/loss": lambda i: 1.1 if i < 27 else 60.0}),
         ("divergence", "G/loss", {"G/loss": lambda i: -1.4 * (1 if i < 27 else 50)}),
     ],
@@ -87,6 +96,14 @@ def test_each_alarm_is_raised_and_says_what_to_try(kind, words, numbers):
     assert list(found) == [kind]
     assert words in found[kind]
     assert health.look([{**line, "kimg": line["kimg"] / 100} for line in lines(**numbers)]) == {}, "nothing is said while it warms up"
+
+
+def test_a_discriminator_whose_accuracy_is_one_half_may_be_well():
+    """It sees a small difference on average, and the pictures vary as they should: so were healthy SN-GANs."""
+    equal = {"D/accuracy": 0.5, "diversity": 0.95}
+    assert health.look(lines(**equal)) == {}
+    assert health.look(lines(**{**equal, "D/real": -0.29, "D/fake": -0.31})) == {}
+    assert health.look(lines(**{**equal, "D/real": 30.0, "D/fake": 30.0, "D/distance": 0.0})) == {}, "a critic's ratings have no scale"
 
 
 def test_alarms_wait_for_several_ticks():

@@ -145,7 +145,7 @@ def test_snapshot_chosen_on_test(phantom: str) -> None:
     assert any("G had been measured against the test part" in text for text in history.cautions(settled))
 
 
-def paint(reference: str, seeds: list[int], class_name: str | None = None, truncation: float = 1.0) -> tuple[np.ndarray, list]:
+def generate(reference: str, seeds: list[int], class_name: str | None = None, truncation: float = 1.0) -> tuple[np.ndarray, list]:
     return np.stack([np.random.default_rng(seed).integers(0, 255, (64, 64, 3)).astype(np.uint8) for seed in seeds]), []
 
 
@@ -206,7 +206,7 @@ def test_threshold_or_calibration_tuned_on_test(monkeypatch: pytest.MonkeyPatch)
 def test_metric_reference_is_test(phantom: str, workspace: Path, tmp_path: Path) -> None:
     folder = tmp_path / "fakes"
     for seed in range(12):
-        files.write_bytes(folder / f"{seed}.png", images.png_bytes(paint("", [seed])[0][0], None))
+        files.write_bytes(folder / f"{seed}.png", images.png_bytes(generate("", [seed])[0][0], None))
     log = open_dataset("phantom").folder / "test_access.jsonl"
     (usual, *_) = evaluate.evaluate(str(folder), "phantom", extractor="random-conv", n=8)
     assert usual.part == "val" and not log.exists(), "val unless test is named"
@@ -219,7 +219,7 @@ def test_metric_reference_is_test(phantom: str, workspace: Path, tmp_path: Path)
 
 
 def test_synthetic_images_in_val_or_test(phantom: str, workspace: Path, tmp_path: Path) -> None:
-    """A folder in which painted pictures lie between photographs: the import leaves them out and lists them."""
+    """A folder in which generated pictures lie between photographs: the import leaves them out and lists them."""
     run = runs.load_run(make_gan("G", seen_in("train")))
     made = sample.provenance(run, runs.list_checkpoints("G")[0], 3, "malignant")
     for label in ("benign", "malignant"):
@@ -227,15 +227,15 @@ def test_synthetic_images_in_val_or_test(phantom: str, workspace: Path, tmp_path
             path = tmp_path / "mixed" / label / f"{label}{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             photograph(number + 50 * (label == "benign"), 64, 64).save(path)
-    painted = np.asarray(photograph(999, 64, 64))
-    files.write_bytes(tmp_path / "mixed" / "malignant" / "looks-real.png", images.png_bytes(painted, made))
+    generated = np.asarray(photograph(999, 64, 64))
+    files.write_bytes(tmp_path / "mixed" / "malignant" / "looks-real.png", images.png_bytes(generated, made))
     import_dataset([tmp_path / "mixed"], "mixed", size=64)
     assert len(open_dataset("mixed").table) == 24
     (line,) = rejected("mixed").to_dict("records")
     assert line["file"].endswith("looks-real.png") and "trained model made it" in line["reason"]
-    # What is judged are rows of a stored dataset; a training set is the only thing that takes painted pictures.
+    # What is judged are rows of a stored dataset; a training set is the only thing that takes generated pictures.
     assert {"synthetic", "curated"}.isdisjoint(inspect.signature(study.make_exam).parameters)
-    assert "paint" in inspect.signature(schemes.training_set).parameters
+    assert "generate" in inspect.signature(schemes.training_set).parameters
 
 
 # --- GAN that memorised its training patients --------------------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def test_nothing_is_fitted_on_held_out_pixels(phantom: str, monkeypatch: pytest.
 
 def test_unequal_compute(phantom: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An arm with eleven times as many images gets no more steps than the base, and no arm can have a budget of its own."""
-    monkeypatch.setattr(sample, "sample", paint)
+    monkeypatch.setattr(sample, "sample", generate)
     make_gan("G", seen_in("train"))
     config = dataclasses.replace(TINY, steps=3)
     steps = []
@@ -357,6 +357,6 @@ def test_extractor_or_initial_weights_that_have_seen_test(phantom: str, tmp_path
     assert "C" in refused("none", config=dataclasses.replace(TINY, weights="C@last"))
     folder = tmp_path / "fakes"
     for seed in range(12):
-        files.write_bytes(folder / f"{seed}.png", images.png_bytes(paint("", [seed])[0][0], None))
+        files.write_bytes(folder / f"{seed}.png", images.png_bytes(generate("", [seed])[0][0], None))
     with pytest.raises(LeakError, match="extractor classifier:C"):
         evaluate.evaluate(str(folder), "phantom", extractor="classifier:C", n=8)

@@ -22,7 +22,7 @@ SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints" / "pretrained"
 
 @pytest.fixture
 def prepared(phantom: str) -> nearest.Space:
-    """A comparison with the training images of a made-up run, which has seen the whole train part and paints malignant lesions."""
+    """A comparison with the training images of a made-up run, which has seen the whole train part and generates malignant lesions."""
     run = make_run(RUN, "dcgan", phantom, "malignant")
     assert nearest.opened(run, EYES) is None
     nearest_making.prepare(RUN, EYES)

@@ -22,7 +22,7 @@ from gan_aug.data.split import load_split
 from gan_aug.errors import UserError
 from gan_aug.records import NOTICE, SyntheticImage
 from gan_aug.render import open_generator
-from pages.components import explore_directions, explore_plane, nearest_real, painting, stars
+from pages.components import explore_directions, explore_plane, generation, nearest_real, stars
 
 DCGAN, ACGAN = "dcgan-phantom-malignant-ab12", "acgan-phantom-cd34"
 
@@ -179,8 +179,8 @@ def test_the_nearest_real_image_comes_after_the_pictures_and_is_the_right_one(ge
     assert len(row["reals"]) == 8
     assert "being looked up" not in texts(app)
     space = nearest.opened(runs.load_run(DCGAN), EYES)
-    painted = np.stack([pixels(frame) for frame in row["frames"]])
-    for real, found in zip(row["reals"], space.find(painted), strict=True):
+    generated = np.stack([pixels(frame) for frame in row["frames"]])
+    for real, found in zip(row["reals"], space.find(generated), strict=True):
         assert real["name"] == f"{space.images.table['image_id'].iat[found.row]} (phantom: drawn, not skin)"
         assert real["distance"] == f"{found.distance:.2f}"
         assert np.array_equal(pixels(real), space.picture(found))
@@ -299,11 +299,11 @@ def test_starred_seeds_become_a_review_batch_of_exactly_these_pictures(generator
     assert film(app)["starred"] == [3, 11]
     assert "2 starred pictures" in texts(app)
     app.text_input[-1].set_value("mine")
-    app = click(app, "Paint the batch")
+    app = click(app, "Generate the batch")
     assert not app.error
     assert film(app)["starred"] == []
     (job,) = jobs.list_jobs()
-    assert "is being painted" in texts(app)
+    assert "is being generated" in texts(app)
     assert jobs.run_job(job.id).status == "done"
     assert "is ready" in texts(app.run())
     cases = store.cases("mine")
@@ -317,15 +317,15 @@ def test_stars_can_be_removed_and_a_batch_name_that_is_taken_is_refused(generato
     make_batch("there", 2)
     app = explore(mode="seeds", run=DCGAN, stars=f"{DCGAN}@4!malignant!1!3")
     app.text_input[-1].set_value("there")
-    app = click(app, "Paint the batch")
+    app = click(app, "Generate the batch")
     assert "already is a batch" in app.error[0].value
     assert jobs.list_jobs() == []
     app = click(app, "Remove")
     assert "starred" not in texts(app)
 
 
-def test_stars_of_a_generator_that_is_gone_cannot_be_painted(generators: str) -> None:
-    app = click(explore(mode="seeds", run=DCGAN, stars="gone@4!malignant!1!3"), "Paint the batch")
+def test_stars_of_a_generator_that_is_gone_cannot_be_generated(generators: str) -> None:
+    app = click(explore(mode="seeds", run=DCGAN, stars="gone@4!malignant!1!3"), "Generate the batch")
     assert "gone" in app.error[0].value
     assert jobs.list_jobs() == []
 
@@ -418,8 +418,8 @@ def make_projection(identity: str, distance: float = 12.0, closer: float = 2.0) 
         f"{DCGAN}@4", "malignant", "given.png", "0", (0.0,), distance, 0.1, (distance,), distance * closer, 60.0, closer, 1.0,
         "random-conv:0", 300, 0, "2026-01-01T00:00:00+00:00",
     )  # fmt: skip
-    painted = [np.full((64, 64, 3), value, np.uint8) for value in (10, 20, 30)]
-    files.write_bytes(projections.folder(origin.name) / projections.PICTURE, images.png_bytes(images.strip(np.stack(painted))))
+    generated = [np.full((64, 64, 3), value, np.uint8) for value in (10, 20, 30)]
+    files.write_bytes(projections.folder(origin.name) / projections.PICTURE, images.png_bytes(images.strip(np.stack(generated))))
     files.write_json(projections.folder(origin.name) / projections.RECORD, dataclasses.asdict(record))
     return origin
 
@@ -521,7 +521,7 @@ def test_a_mode_whose_snapshot_cannot_be_prepared_says_so(phantom: str, monkeypa
     def fail(*_: Any) -> None:
         raise UserError("It could not be exported.", "Use an earlier snapshot.")
 
-    monkeypatch.setattr(painting, "ensure_onnx", fail)
+    monkeypatch.setattr(generation, "ensure_onnx", fail)
     make_run(ACGAN, "acgan", phantom, exported=False)
     app = explore(mode=mode)
     assert "earlier snapshot" in app.error[0].value

@@ -139,15 +139,15 @@ def test_a_projection_is_told_in_words() -> None:
     told = " ".join(projections.in_words(Kept(origin, record)))
     assert "4.0 grey levels" in told and "30.0" in told and "60.0" in told and "7.5 times nearer" in told and "audit" in told
     unseen = " ".join(projections.in_words(Kept(dataclasses.replace(origin, seen=False), record)))
-    assert "audit" not in unseen and "can paint this image" in unseen
+    assert "audit" not in unseen and "can produce this image" in unseen
     far = dataclasses.replace(record, distance=25.0, closer_than_random=1.2, length=1.6)
     told = " ".join(projections.in_words(Kept(origin, far)))
     assert "does not hold this image" in told and "1.6 times as long" in told and "audit" not in told
 
 
 def test_a_picture_of_its_own_is_found_again_far_nearer_than_by_chance(run: runs.Run) -> None:
-    painted, _ = sample.sample(RUN, [5])
-    origin = projections.of_upload(run, images.png_bytes(painted[0]), "own.png")
+    generated, _ = sample.sample(RUN, [5])
+    origin = projections.of_upload(run, images.png_bytes(generated[0]), "own.png")
     job = jobs.submit("project", {"name": origin.name, "reference": RUN, "steps": 150})
     assert jobs.run_job(job.id).status == "done"
     (kept,) = projections.finished(RUN)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # What each rank does; it leaves what it has seen in a file of its own.
 PROGRAM = """
-import json, os, sys
+import json, os, sys, time
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
@@ -74,6 +74,8 @@ with ranks.joined() as group:
             train_gan.train(run_ids[0])
     except UserError as error:
         seen["error"] = f"{type(error).__name__}: {error.what}"
+        if task == "fail" and group.main:
+            time.sleep(5)  # a slow disk: the rank that failed must not end before this one has written, for torchrun would kill it
         (out / f"rank-{group.rank}.json").write_text(json.dumps(seen))
         raise
 (out / f"rank-{group.rank}.json").write_text(json.dumps(seen))

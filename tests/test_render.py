@@ -1,4 +1,4 @@
-"""Pictures through ONNX Runtime, on generators so small that NumPy says what they must paint."""
+"""Pictures through ONNX Runtime, on generators so small that NumPy says what they must generate."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +44,7 @@ def write_generator(folder: Path, n_classes: int = 0, seed: int = 0) -> Path:
 
 
 def expected(z: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-    """What that generator paints, by NumPy."""
+    """The pictures of that generator, by NumPy."""
     inputs = z if y is None else np.concatenate([z, y], axis=1)
     planes = np.tanh(inputs @ weights(inputs.shape[1] - Z_DIM)).reshape(-1, 3, SIDE, SIDE)
     return np.rint((planes.transpose(0, 2, 3, 1) + 1) * 127.5).astype(np.uint8)

@@ -208,7 +208,7 @@ def test_what_is_known_of_the_generators_is_shown(phantom: str, tmp_path: Path) 
     }
     record.append_lines(runs.run_folder("G") / "audits.jsonl", [line])
     text = report.write_html("s", tmp_path / "a.html").read_text(encoding="utf-8")
-    assert "0.0321" in text and "0.777" not in text, "of the snapshot that paints, and of no other"
+    assert "0.0321" in text and "0.777" not in text, "of the snapshot that generates, and of no other"
     assert "<strong>copies</strong>. 3 are copies." in text
 
 

@@ -172,7 +172,7 @@ def test_a_new_blind_batch_is_queued_with_what_is_laid_down(phantom: str) -> Non
     app = open_page("review")
     app.segmented_control(key="batch_mode").set_value("blind").run()
     assert not app.exception and not app.error
-    app = click(app, "Paint the batch")
+    app = click(app, "Generate the batch")
     (job,) = jobs.list_jobs()
     wanted = {"mode": "blind", "n": 100, "data": "phantom", "part": "train", "margin": 0.1, "reference": "dcgan-phantom-ab12@2"}
     assert wanted.items() <= job.arguments.items()

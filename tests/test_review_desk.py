@@ -271,7 +271,7 @@ def test_the_exported_table_names_image_seed_reader_and_decision(workspace: Path
 
 def test_a_new_batch_is_queued_with_its_generator(phantom: str) -> None:
     make_run("acgan-phantom-cd34", "acgan", phantom)
-    app = click(open_page("review"), "Paint the batch")
+    app = click(open_page("review"), "Generate the batch")
     assert not app.error
     (job,) = jobs.list_jobs()
     assert job.kind == "review_batch"
@@ -281,5 +281,5 @@ def test_a_new_batch_is_queued_with_its_generator(phantom: str) -> None:
     assert job.arguments["name"] == "acgan-cd34-1"
     assert app.text_input[0].value == "acgan-cd34-2"
     app.text_input[0].set_value("acgan-cd34-1")
-    assert "acgan-cd34-1" in click(app, "Paint the batch").error[0].value.replace("\\", "")
+    assert "acgan-cd34-1" in click(app, "Generate the batch").error[0].value.replace("\\", "")
     assert len(jobs.list_jobs()) == 1

@@ -132,9 +132,9 @@ def test_balance_fills_up_the_rarer_class() -> None:
         ordered("balance:B", generator("B@1", "benign"))
 
 
-def test_without_real_images_every_class_must_be_painted() -> None:
+def test_without_real_images_every_class_must_be_generated() -> None:
     assert ordered("synthetic-only:B&M", generator("B@1", "benign"), generator("M@1", "malignant")) == {"benign": 90, "malignant": 30}
-    with pytest.raises(InvalidValue, match="nothing paints benign"):
+    with pytest.raises(InvalidValue, match="nothing generates benign"):
         ordered("synthetic-only:M", generator("M@1", "malignant"))
 
 
@@ -152,17 +152,17 @@ def test_every_classifier_has_images_of_its_own() -> None:
 # --- the training set --------------------------------------------------------------------------------------------------------------------
 
 
-def make_set(text: str = "none", painted: tuple[tuple[str, int], ...] = ()) -> TrainingSet:
+def make_set(text: str = "none", generated: tuple[tuple[str, int], ...] = ()) -> TrainingSet:
     """12 stored images, of which rows 0 to 8 are for training (6 benign, 3 malignant); image i is filled with the value i."""
     stored = np.broadcast_to(np.arange(12, dtype=np.uint8)[:, None, None, None], (12, 4, 4, 3))
     labels = np.array([0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 1, 1])
-    orders = [Order("R@1", name, 100 + 50 * k, count) for k, (name, count) in enumerate(painted)]
+    orders = [Order("R@1", name, 100 + 50 * k, count) for k, (name, count) in enumerate(generated)]
 
-    def paint(order: Order) -> np.ndarray:
+    def generate(order: Order) -> np.ndarray:
         values = np.arange(order.first_seed, order.first_seed + order.count, dtype=np.uint8)
         return np.broadcast_to(values[:, None, None, None], (order.count, 4, 4, 3))
 
-    return training_set(stored, labels, list(range(9)), parse_scheme(text), CLASSES, orders, paint)
+    return training_set(stored, labels, list(range(9)), parse_scheme(text), CLASSES, orders, generate)
 
 
 def test_real_images_come_first_and_synthetic_ones_carry_their_class() -> None:

@@ -288,11 +288,11 @@ def test_several_processes_make_the_database_at_once(workspace: Path) -> None:
 
 def test_a_batch_comes_back_as_it_was_stored(workspace: Path) -> None:
     real = store.ReviewCase("x", "reviews/mixed/x.png", "0" * 64, real={"dataset": "d", "image_id": "7"})
-    painted = store.ReviewCase("b", "reviews/mixed/b.png", "1" * 64, SyntheticImage("run@10", 5, "malignant", 0.7))
+    generated = store.ReviewCase("b", "reviews/mixed/b.png", "1" * 64, SyntheticImage("run@10", 5, "malignant", 0.7))
     again = store.ReviewCase("a", "reviews/mixed/a.png", "0" * 64, real=real.real, repeat_of="x")
-    made = store.create_batch("mixed", "blind", [real, painted, again], "ann")
-    assert store.cases("mixed") == [real, painted, again]
-    assert painted.path == workspace / "reviews" / "mixed" / "b.png"
+    made = store.create_batch("mixed", "blind", [real, generated, again], "ann")
+    assert store.cases("mixed") == [real, generated, again]
+    assert generated.path == workspace / "reviews" / "mixed" / "b.png"
     assert (made.n_cases, made.n_reviewers, made.closed) == (3, 0, None)
     make_batch("later")
     assert [batch.name for batch in store.batches()] == ["later", "mixed"]

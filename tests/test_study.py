@@ -17,7 +17,7 @@ from gan_aug.data import training_list
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.phantom import make_phantom
 from gan_aug.data.split import load_split
-from gan_aug.errors import CorruptFile, InvalidValue, LeakError, NotFound, UserError
+from gan_aug.errors import Busy, CorruptFile, InvalidValue, LeakError, NotFound, UserError
 from gan_aug.records import ClassifierConfig, GanConfig, Prediction, Run, SeenImage, SyntheticImage, to_dict
 from gan_aug.study import words
 from gan_aug.study.measure import measure_part
@@ -63,15 +63,15 @@ def seen_in(part: str, data: str = "phantom") -> list[SeenImage]:
 
 
 @pytest.fixture
-def painted(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
-    """Lets made-up generators paint plain pictures; returns the calls."""
+def generated(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
+    """Lets made-up generators give plain pictures; returns the calls."""
     calls = []
 
-    def paint(reference: str, seeds: list[int], class_name: str | None = None, truncation: float = 1.0) -> tuple[np.ndarray, list]:
+    def generate(reference: str, seeds: list[int], class_name: str | None = None, truncation: float = 1.0) -> tuple[np.ndarray, list]:
         calls.append((reference, seeds, class_name))
         return np.stack([np.full((64, 64, 3), seed % 251, np.uint8) for seed in seeds]), []
 
-    monkeypatch.setattr(sample, "sample", paint)
+    monkeypatch.setattr(sample, "sample", generate)
     return calls
 
 
@@ -179,7 +179,7 @@ def test_a_leak_is_seen_under_another_name(phantom: str) -> None:
         plan(("synthetic:G@1.0",))
 
 
-def test_a_leak_that_appears_later_is_refused_when_the_cell_starts(phantom: str, painted: list) -> None:
+def test_a_leak_that_appears_later_is_refused_when_the_cell_starts(phantom: str, generated: list) -> None:
     make_gan("G", seen_in("train"))
     planned = plan(("synthetic:G@1.0",))
     table = pd.read_parquet(runs.run_folder("G") / "training_list.parquet")
@@ -200,7 +200,7 @@ def test_initial_weights_that_have_seen_test_are_refused(phantom: str, tmp_path:
             plan(config=dataclasses.replace(TINY, weights=weights))
 
 
-def test_a_curated_set_answers_for_the_run_that_painted_it(phantom: str) -> None:
+def test_a_curated_set_answers_for_the_run_that_generated_it(phantom: str) -> None:
     make_gan("G", seen_in("val"))
     image = SyntheticImage("G@1.5", 3, "malignant")
     line = {"image": to_dict(image), "file": "reviews/a.png", "sha256": "0" * 64}
@@ -229,8 +229,8 @@ def test_generators_that_cannot_serve_are_refused(phantom: str) -> None:
     for scheme, says in (
         ("synthetic:all@1.0", "without their labels"),
         ("synthetic:moles@1.0", "'moles'"),
-        ("synthetic:C@1.0", "cannot paint"),
-        ("synthetic:G&both@1.0", "two runs paint malignant"),
+        ("synthetic:C@1.0", "cannot generate"),
+        ("synthetic:G&both@1.0", "two runs generate malignant"),
         ("synthetic:G@7@1.0", "no snapshot @7"),
     ):
         with pytest.raises(UserError) as error:
@@ -283,18 +283,6 @@ def test_a_stopped_training_ends_with_the_weights_of_an_undisturbed_one(phantom:
     assert lines[0].items() <= lines[1].items()
 
 
-@pytest.fixture
-def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A linear network in the place of the EfficientNet, where only the loop is looked at."""
-
-    def build(config: ClassifierConfig, n_classes: int) -> torch.nn.Module:
-        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * config.resolution**2, n_classes))
-        network.frozen = []
-        return network
-
-    monkeypatch.setattr(classifier, "build", build)
-
-
 @pytest.mark.usefixtures("small_network")
 def test_the_best_weights_on_val_are_kept(phantom: str, monkeypatch: pytest.MonkeyPatch) -> None:
     aucs = iter([0.6, 0.8, 0.7, 0.8])
@@ -328,7 +316,7 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert rates[-1] < 1e-6
 
 
-def test_painted_images_are_trained_on_and_remembered(phantom: str, painted: list[tuple]) -> None:
+def test_generated_images_are_trained_on_and_remembered(phantom: str, generated: list[tuple]) -> None:
     make_gan("G", seen_in("train"))
     run = train_classifier.prepare("phantom", "standard+synthetic:G@0.5", TINY, seed=2)
     assert run.scheme == "standard+synthetic:G@1.5@0.5"
@@ -336,8 +324,8 @@ def test_painted_images_are_trained_on_and_remembered(phantom: str, painted: lis
     first = loop.build_training(run, image_set).data
     again = loop.build_training(run, image_set).data
     n_malignant = int((image_set.labels[load_split("phantom").rows("train")] == 1).sum())
-    assert len(painted) == 1, "the second time they come from the cache"
-    assert painted[0] == ("G@1.5", list(range(3 * 10**9 + 10**7, 3 * 10**9 + 10**7 + round(n_malignant / 2))), "malignant")
+    assert len(generated) == 1, "the second time they come from the cache"
+    assert generated[0] == ("G@1.5", list(range(3 * 10**9 + 10**7, 3 * 10**9 + 10**7 + round(n_malignant / 2))), "malignant")
     assert first.synthetic.shape == (round(n_malignant / 2), 32, 32, 3)
     assert np.array_equal(first.synthetic, again.synthetic)
     assert set(first.labels[len(first.rows) :]) == {1}
@@ -361,9 +349,9 @@ def test_images_smaller_than_the_classifier_looks_at_are_refused(phantom: str) -
         plan(("synthetic:G@1.0",))
 
 
-def test_a_scheme_that_cannot_be_painted_makes_no_run(phantom: str) -> None:
+def test_a_scheme_that_cannot_be_generated_makes_no_run(phantom: str) -> None:
     make_gan("G", seen_in("train"))
-    with pytest.raises(InvalidValue, match="nothing paints benign"):
+    with pytest.raises(InvalidValue, match="nothing generates benign"):
         train_classifier.prepare("phantom", "synthetic-only:G", TINY)
     assert runs.list_runs("classifier") == []
 
@@ -528,19 +516,19 @@ def test_data_that_changed_since_the_plan_are_refused(done: str, data: str) -> N
     assert len(study.test_accesses(done)) == 1
 
 
-def test_a_generator_whose_weights_changed_since_the_plan_is_refused(phantom: str, painted: list[tuple]) -> None:
+def test_a_generator_whose_weights_changed_since_the_plan_is_refused(phantom: str, generated: list[tuple]) -> None:
     make_gan("G", seen_in("train"))
     planned = plan(("synthetic:G@1.0",))
     snapshot = checkpoint.Snapshot(94, 1.5, {"G": {"w": torch.ones(1)}}, {}, "G", {})
     checkpoint.save_snapshot(runs.load_run("G"), snapshot)
     with pytest.raises(InvalidValue, match="weights of G@"):
         train_classifier.run_cell(planned, "synthetic:G@1.0", 0)
-    assert painted == []
+    assert generated == []
 
 
 def test_a_cell_is_not_run_twice_at_once(done: str) -> None:
     cell = study.cells(done)[0]
-    with files.try_lock(cell.folder / "cell.lock"), pytest.raises(InvalidValue, match="another process"):
+    with files.try_lock(cell.folder / "cell.lock"), pytest.raises(Busy, match="another process"):
         train_classifier.run_cell(done, cell.scheme, cell.seed)
 
 

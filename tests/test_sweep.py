@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from test_study import TINY, make_gan, seen_in
 
-from gan_aug import classifier, cli, jobs, report, runs, stats, study
+from gan_aug import cli, jobs, report, runs, stats, study
 from gan_aug.data import training_list
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import list_splits, load_split
@@ -55,18 +54,6 @@ def train_recipes(sweep: study.Sweep) -> None:
             done = runs.RunStatus("finished", 1, 1.0, 1.0, 0.0, "Done.", (), "")
             runs.write_status(runs.run_folder(run_id), done)
             study.note_run(sweep, point, recipe, run_id)
-
-
-@pytest.fixture
-def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A linear network in the place of the EfficientNet, where only the way through a sweep is looked at."""
-
-    def build(config: ClassifierConfig, n_classes: int) -> torch.nn.Module:
-        network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * config.resolution**2, n_classes))
-        network.frozen = []
-        return network
-
-    monkeypatch.setattr(classifier, "build", build)
 
 
 def test_a_plan_names_its_splits_and_recipes(phantom: str) -> None:

@@ -14,7 +14,7 @@ from gan_aug import catalog, checkpoint, device, files, images, randomness, runs
 from gan_aug.data import training_list
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
-from gan_aug.errors import CorruptFile, Diverged, InvalidValue, NotFound
+from gan_aug.errors import Busy, CorruptFile, Diverged, InvalidValue, NotFound
 from gan_aug.records import GanConfig, from_dict
 from gan_aug.train_gan import loop, state
 
@@ -192,7 +192,7 @@ def test_a_damaged_meta_is_told_and_the_snapshot_before_it_used(phantom):
 
 def test_a_run_is_trained_by_one_process_at_a_time(phantom):
     run = prepare("dcgan")
-    with runs.training_lock(run.id), pytest.raises(InvalidValue, match="trained by another process"):
+    with runs.training_lock(run.id), pytest.raises(Busy, match="trained by another process"):
         train_gan.train(run.id)
     assert runs.status(run.id).state == "new"
 

@@ -1,11 +1,13 @@
 """What each kind of job does, from submission to result, in this process and with tiny sizes."""
 
+import contextlib
 import csv
 import itertools
 import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -128,7 +130,7 @@ def test_a_generator_is_exported(run_id: str) -> None:
     assert Path(done("export", checkpoint=run_id)["file"]).stat().st_size > 1000
 
 
-def test_images_are_painted_into_the_exports(home: Path, run_id: str) -> None:
+def test_images_are_generated_into_the_exports(home: Path, run_id: str) -> None:
     manifest = Path(done("sample", reference=run_id, name="first", seeds="3,5-6")["manifest"])
     assert manifest.parent == home / "exports" / "first"
     with manifest.open() as stream:
@@ -156,7 +158,7 @@ def test_a_batch_to_curate_holds_the_pictures_of_its_seeds(home: Path, run_id: s
     assert [case.path.exists() for case in cases] == [True] * 5, "the batch that is there is left alone"
 
 
-def test_a_batch_whose_painting_is_stopped_can_be_painted_anew(home: Path, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_whose_generating_is_stopped_can_be_generated_anew(home: Path, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         cancel_when_asked(patch, 1)
         stopped = do("review_batch", name="anew", reference=run_id, n=3)
@@ -175,12 +177,12 @@ def blind(home: Path, run_id: str) -> list[store.ReviewCase]:
     return store.cases("blind")
 
 
-def test_a_blind_batch_mixes_painted_and_real_pictures_of_the_train_part(run_id: str, blind: list[store.ReviewCase]) -> None:
+def test_a_blind_batch_mixes_generated_and_real_pictures_of_the_train_part(run_id: str, blind: list[store.ReviewCase]) -> None:
     originals = [case for case in blind if case.repeat_of is None]
-    painted = [case for case in originals if case.synthetic]
+    generated = [case for case in originals if case.synthetic]
     real = [case for case in originals if case.real]
-    assert len(painted) + len(real) == len(originals) == 40
-    assert 14 <= len(painted) <= 26, "the share of painted images is drawn, and not known beforehand"
+    assert len(generated) + len(real) == len(originals) == 40
+    assert 14 <= len(generated) <= 26, "the share of generated images is drawn, and not known beforehand"
     assert len(blind) - len(originals) == 4
     image_set = open_dataset("phantom")
     rows = {image_id: row for row, image_id in enumerate(image_set.table["image_id"])}
@@ -191,7 +193,7 @@ def test_a_blind_batch_mixes_painted_and_real_pictures_of_the_train_part(run_id:
         assert (np.asarray(Image.open(case.path)) == image_set.at(64)[row]).all()
     settings = store.batch("blind").settings
     assert (settings["margin"], settings["data"], settings["part"]) == (0.15, "phantom", "train")
-    assert "n" not in settings and "painted" not in settings
+    assert "n" not in settings and "generated" not in settings
 
 
 def test_a_blind_batch_tells_nothing_but_pixels(home: Path, blind: list[store.ReviewCase]) -> None:
@@ -233,7 +235,7 @@ def test_each_reader_of_a_blind_batch_has_an_order_of_their_own(blind: list[stor
             assert same == (by_image[twin].sha256, by_image[twin].synthetic, by_image[twin].real)
         kinds = [by_image[image].synthetic is None for image in images_in_order]
         changes = sum(a != b for a, b in itertools.pairwise(kinds))
-        assert changes >= 10, "painted and real pictures are mixed"
+        assert changes >= 10, "generated and real pictures are mixed"
 
 
 def test_pictures_to_curate_are_measured_once_through_the_extractor_that_was_named(home: Path, run_id: str) -> None:
@@ -304,6 +306,45 @@ def test_a_study_is_stopped_between_its_classifiers_and_resumed(home: Path, monk
     written = {cell.run_id for cell in study.cells("first")}
     done("study", name="first")
     assert {cell.run_id for cell in study.cells("first")} == written, "nothing is trained twice"
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_classifier_that_another_process_trains_is_left_to_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study.plan("shared", "phantom", ["none", "standard"], [0, 1], ClassifierConfig(**TINY))
+    cells, looks = study.cells("shared"), []
+    with contextlib.ExitStack() as other:  # what another process holds
+        other.enter_context(files.hold(cells[1].folder / "cell.lock", "One cell is being run"))
+
+        def look_again(seconds: float) -> None:
+            looks.append([cell.state for cell in study.cells("shared")])
+            other.close()
+            if len(looks) == 1:  # the other process gave up, and a third one is just reading the test part
+                other.enter_context(files.hold(study.study_folder("shared") / "final.lock", "The test part is being read"))
+
+        monkeypatch.setattr(work, "time", SimpleNamespace(sleep=look_again))
+        result = done("study", name="shared")
+    assert looks == [["trained", "new", "trained", "trained"], ["trained"] * 4]
+    assert {cell.state for cell in study.cells("shared")} == {"done"} and Path(result["report"]).exists()
+    assert [access["count"] for access in study.test_accesses("shared")] == [1]
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_split_whose_gan_another_process_trains_is_left_to_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = {"width": 4, "z_dim": 8, "batch_size": 4, "total_kimg": 0.008}
+    schemes, config = ("standard", "standard+synthetic:train(dcgan)@1.0"), ClassifierConfig(**TINY)
+    sweep = study.plan_sweep("shared", "phantom", schemes, [0], config, fractions=(0.5, 1.0), gan_settings=quick)
+    looks = []
+    with contextlib.ExitStack() as other:
+        other.enter_context(study.hold_point(sweep, sweep.points[0]))
+
+        def look_again(seconds: float) -> None:
+            looks.append([len(study.trained_for(sweep, point)) for point in sweep.points])
+            other.close()
+
+        monkeypatch.setattr(work, "time", SimpleNamespace(sleep=look_again))
+        done("sweep", name="shared")
+    assert looks == [[0, 1]]
+    assert [row.point for row in study.load_sweep_result(sweep).rows] == [point.label for point in sweep.points]
 
 
 def test_every_job_here_left_its_slot(home: Path) -> None:

@@ -1,6 +1,6 @@
 """The pictures of a review batch, written below ``reviews`` in the workspace.
 
-In a blind batch nothing but the pixels may tell a painted picture from a real one. All files have one side, come from one PNG writer
+In a blind batch nothing but the pixels may tell a generated picture from a real one. All files have one side, come from one PNG writer
 without compression (so that all have the same number of bytes, whatever they show), hold no text, bear one time, and are written in the
 order of their names, which are digests that cannot be guessed.
 """
@@ -30,7 +30,7 @@ from gan_aug.store import ReviewCase
 OnProgress = Callable[[int, int, str], None]  # images done, images in all, what is being done
 
 REPEATED = 0.1  # share of a blind batch that is shown twice
-PAINTED = (0.35, 0.65)  # the share of painted images in a blind batch is drawn from this range, so that counting tells a reader nothing
+SHARES = (0.35, 0.65)  # the share of generated images in a blind batch is drawn from this range, so that counting tells a reader nothing
 
 _BLOCK = 64  # images between two reports
 _MOMENT = (946_684_800, 946_684_800)  # the time that all files of a blind batch bear: 2000-01-01 [s]
@@ -64,9 +64,9 @@ def make(
     reference : str
         ``RUN``, ``RUN@best``, ``RUN@last`` or ``RUN@kimg``.
     n : int
-        Pictures: all painted in the mode ``curate``, painted and real ones together in the mode ``blind``, repeats not counted.
+        Pictures: all generated in the mode ``curate``, generated and real ones together in the mode ``blind``, repeats not counted.
     seeds : sequence of int
-        In the mode ``curate``: paint these, instead of ``n`` from ``first_seed`` on.
+        In the mode ``curate``: generate these, instead of ``n`` from ``first_seed`` on.
     data, part : str
         Dataset, and part of its split (train or val), from which a blind batch takes its real pictures.
     margin : float
@@ -87,18 +87,18 @@ def make(
         If what is named does not exist or does not fit, or there are too few real images.
     """
     run, checkpoint = runs.resolve(reference)
-    painter = functools.partial(_paint, checkpoint.id, class_name=class_name, truncation=truncation, on_progress=on_progress)
+    generated = functools.partial(_generate, checkpoint.id, class_name=class_name, truncation=truncation, on_progress=on_progress)
     if mode == "blind":
         # A secret, so that neither names nor orders follow from what a reader may know of the batch.
         secret = secrets.token_hex(16)
-        n_painted = _share(random.Random(secret), n)
-        real = _real(run, class_name, data, part, n - n_painted, secret)
-        pixels, names = painter(list(range(first_seed, first_seed + n_painted)))
+        n_generated = _share(random.Random(secret), n)
+        real = _real(run, class_name, data, part, n - n_generated, secret)
+        pixels, names = generated(list(range(first_seed, first_seed + n_generated)))
         cases = _write_blind(name, folder, secret, list(zip(pixels, names, strict=True)), real)
         settings = {"seed": secrets.randbits(62), "margin": margin, "data": data, "part": part, "checkpoint": checkpoint.id}
         settings["phantom"] = open_dataset(data).record.phantom
         return cases, settings
-    pixels, names = painter(list(seeds) or list(range(first_seed, first_seed + n)))
+    pixels, names = generated(list(seeds) or list(range(first_seed, first_seed + n)))
     cases = []
     for picture, origin in zip(pixels, names, strict=True):
         content = images.png_bytes(picture, sample.provenance(run, checkpoint, origin.seed, origin.class_name, origin.truncation))
@@ -107,27 +107,27 @@ def make(
     return [dataclasses.replace(case, facts=fact) for case, fact in zip(cases, facts, strict=True)], settings
 
 
-def _paint(
+def _generate(
     checkpoint: str, seeds: list[int], *, class_name: str | None, truncation: float, on_progress: OnProgress | None
 ) -> tuple[np.ndarray, list[SyntheticImage]]:
     """Pictures (n, R, R, 3) uint8, and their names."""
     pixels, names = [], []
     for start in range(0, len(seeds), _BLOCK):
         if on_progress:
-            on_progress(start, len(seeds), f"Painting with {checkpoint}.")
-        painted, named = sample.sample(checkpoint, seeds[start : start + _BLOCK], class_name, truncation)
-        pixels.append(painted)
+            on_progress(start, len(seeds), f"Generating with {checkpoint}.")
+        generated, named = sample.sample(checkpoint, seeds[start : start + _BLOCK], class_name, truncation)
+        pixels.append(generated)
         names += named
     return np.concatenate(pixels), names
 
 
 def _share(draw: random.Random, n: int) -> int:
-    """How many of n pictures are painted: at least one, and not all."""
-    return min(max(1, round(n * draw.uniform(*PAINTED))), n - 1)
+    """How many of n pictures are generated: at least one, and not all."""
+    return min(max(1, round(n * draw.uniform(*SHARES))), n - 1)
 
 
 def _real(run: Any, class_name: str | None, data: str, part: str, n: int, secret: str) -> list[tuple[np.ndarray, dict[str, str]]]:
-    """Real pictures at the generator's size, with their origin, of the class that is painted.
+    """Real pictures at the generator's size, with their origin, of the class that is generated.
 
     By default they come from the train part, which the generator has seen anyway: showing them costs no study its held-out images.
     """
@@ -139,7 +139,7 @@ def _real(run: Any, class_name: str | None, data: str, part: str, n: int, secret
     if len(rows) < n:
         raise NotFound(
             f"{data} has {len(rows)} {'training' if part == 'train' else part} images of class {class_name or 'any'}, and {n} are needed.",
-            f"Ask for at most {int(len(rows) / (1 - PAINTED[0]))} images in all.",
+            f"Ask for at most {int(len(rows) / (1 - SHARES[0]))} images in all.",
         )
     pictures = image_set.at(run.config["resolution"])
     chosen = random.Random(f"{secret} real").sample(rows, n)
@@ -150,11 +150,11 @@ def _write_blind(
     batch: str,
     folder: Path,
     secret: str,
-    painted: list[tuple[np.ndarray, SyntheticImage]],
+    generated: list[tuple[np.ndarray, SyntheticImage]],
     real: list[tuple[np.ndarray, dict[str, str]]],
 ) -> list[ReviewCase]:
     """The files of a blind batch, some of them twice, and its cases in the order of their names."""
-    planned = {_opaque(secret, origin): (pixels, {"synthetic": origin}) for pixels, origin in painted}
+    planned = {_opaque(secret, origin): (pixels, {"synthetic": origin}) for pixels, origin in generated}
     planned |= {_opaque(secret, origin): (pixels, {"real": origin}) for pixels, origin in real}
     for image in random.Random(f"{secret} again").sample(sorted(planned), round(len(planned) * REPEATED)):
         pixels, origin = planned[image]

@@ -1,4 +1,4 @@
-"""Verbs about GANs: train them, list them, paint images, walk through latent space, find its directions, project into it."""
+"""Verbs about GANs: train them, list them, generate images, walk through latent space, find its directions, project into it."""
 
 import math
 from pathlib import Path
@@ -141,12 +141,12 @@ def sample(
     truncation: Annotated[float, typer.Option(metavar="T", help="0 to 2; below 1 trades variety for typicality.")] = 1.0,
     json: Json = False,
 ) -> None:
-    """Paint images of a trained GAN as PNG files that carry where they come from."""
+    """Generate images of a trained GAN as PNG files that carry where they come from."""
     from gan_aug import sample as sampling
     from gan_aug.latent import parse_seeds
 
     numbers = parse_seeds(seeds)
-    with progress("painting") as report:
+    with progress("generating") as report:
         manifest = sampling.sample_to_folder(
             run, numbers, out, class_name, truncation, lambda done, total, message: report(done / total, message)
         )
@@ -185,10 +185,10 @@ def walk(
     if through_classes:
         if len(numbers) != 1 or same_z or class_name:
             raise UsageError("--through-classes takes one run and one seed, and visits every class.")
-        painted = sampling.class_walk(run, numbers[0], frames)
+        generated = sampling.class_walk(run, numbers[0], frames)
     else:
-        painted = sampling.walk(references, numbers, frames, class_name)
-    sampling.write_walk(painted, out, sampling.walk_provenance(references, numbers, frames, class_name))
+        generated = sampling.walk(references, numbers, frames, class_name)
+    sampling.write_walk(generated, out, sampling.walk_provenance(references, numbers, frames, class_name))
     if json:
         print_json({"file": out, "frames": frames, "seeds": numbers, "runs": references})
     else:
@@ -215,16 +215,16 @@ def directions(
     save: Annotated[
         list[str] | None, typer.Option(metavar="NUMBER=NAME", help="Give a direction a name, in the database; may be repeated.")
     ] = None,
-    named: Annotated[bool, typer.Option("--named", help="Paint the directions that have names instead.")] = False,
+    named: Annotated[bool, typer.Option("--named", help="The directions that have names instead.")] = False,
     json: Json = False,
 ) -> None:
-    """Paint the directions in which a GAN's pictures change most, and name them."""
+    """Find the directions in which a GAN's pictures change most, see each as a strip, and name them."""
     from gan_aug import directions as finding
     from gan_aug.latent import parse_seeds
 
     pairs = [text.partition("=") for text in save or []]
     if named and pairs:
-        raise UsageError("--save names new directions, and --named paints those that have names; use one of them.")
+        raise UsageError("--save names new directions, and --named shows those that have names; use one of them.")
     if any(not number.isdecimal() or not name for number, _, name in pairs):
         raise UsageError("--save takes a number and a name, as in --save 1=darker.")
     lines = finding.write_strips(run, out, top, tuple(parse_seeds(seeds)), reach, steps, class_name, named)

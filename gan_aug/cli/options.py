@@ -14,7 +14,7 @@ Split = Annotated[str | None, typer.Option("--split", metavar="SPLIT", help="Id 
 Reference = Annotated[str, typer.Argument(metavar="RUN", help="Run id, with @best, @last or @KIMG for a certain snapshot.")]
 Subject = Annotated[str, typer.Argument(metavar="RUN|DIR", help="Run id (with @best, @last or @KIMG), or a folder of pictures.")]
 Seeds = Annotated[str, typer.Option("--seeds", metavar="SEEDS", help="Seeds such as 0-63 or 3,7,12; one seed is one picture.")]
-ClassName = Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Class to paint; needed for acgan only.")]
+ClassName = Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Class to generate; needed for acgan only.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one setting; may be repeated.")]
 Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")]
 Resume = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was stopped or killed.")]

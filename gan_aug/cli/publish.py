@@ -31,7 +31,7 @@ def publish(
     from gan_aug import publish as publishing
     from gan_aug import workspace
 
-    folder = publishing.publish(reference, name, out or workspace.checkpoints() / "pretrained")
+    folder = publishing.publish(reference, name, out or workspace.pretrained())
     if json:
         print_json({"folder": folder})
         return

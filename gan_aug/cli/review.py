@@ -21,8 +21,10 @@ Examples:
 )
 def create(
     name: Batch,
-    reference: Annotated[str, typer.Option("--from", metavar="RUN", help="Run that paints the images, or RUN@best, RUN@last, RUN@KIMG.")],
-    n: Annotated[int, typer.Option(metavar="N", help="Number of images; with --blind, painted and real ones together.")] = 200,
+    reference: Annotated[
+        str, typer.Option("--from", metavar="RUN", help="Run that generates the images, or RUN@best, RUN@last, RUN@KIMG.")
+    ],
+    n: Annotated[int, typer.Option(metavar="N", help="Number of images; with --blind, generated and real ones together.")] = 200,
     blind: Annotated[bool, typer.Option("--blind", help="Real or synthetic? Mixes real images in and shows a tenth twice.")] = False,
     data: Annotated[str | None, typer.Option(metavar="DATASET", help="Where a blind batch takes its real images from.")] = None,
     part: Annotated[
@@ -39,7 +41,7 @@ def create(
     truncation: Annotated[float, typer.Option(metavar="T", help="0 to 2; below 1 trades variety for typicality.")] = 1.0,
     json: Json = False,
 ) -> int:
-    """Paint a batch of images that people then judge on the app's Review page."""
+    """Generate a batch of images that people then judge on the app's Review page."""
     from gan_aug import jobs, runs
     from gan_aug.jobs.kinds import parse_arguments
     from gan_aug.work import WORK
@@ -49,7 +51,7 @@ def create(
                "by": "console"}  # fmt: skip
     arguments = parse_arguments("review_batch", options)
     runs.resolve(reference)
-    with progress("painting") as report, stop_wish("Stopping; no batch is made.") as wished:
+    with progress("generating") as report, stop_wish("Stopping; no batch is made.") as wished:
         try:
             made = WORK["review_batch"](arguments, ConsoleProgress(report, wished))
         except jobs.Stopped:

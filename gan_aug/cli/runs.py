@@ -1,4 +1,4 @@
-"""Verbs about trainings that are there: list them, describe one, measure what a GAN paints."""
+"""Verbs about trainings that are there: list them, describe one, measure what a GAN generates."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -143,15 +143,7 @@ def evaluate(
     say(f"Measured through {first.extractor}: {first.n_fake:,} generated images against {first.n_real:,} real ones.\n")
     print_table(
         ("metric", "value", "95 % interval", "two real sets"),
-        (
-            (
-                record.title,
-                record.value,
-                f"{record.ci[0]:.4g} to {record.ci[1]:.4g}" if record.ci else None,
-                None if record.floor_real_real is None else f"{record.floor_real_real:.4g} (n {record.floor_n:,})",
-            )
-            for record in found
-        ),
+        ((record.title, record.text_of(record.value), record.interval_text, record.floor_text) for record in found),
         empty="",
     )
     for note in first.notes:

@@ -103,7 +103,8 @@ Examples:
   gan-aug study run --data isic2017 --schemes standard,standard+synthetic:RUN@1.0 --seeds 0-4 --name first
   gan-aug study run --name first
 
-A plan is never changed. The same command, or the name alone, goes on with a study that was stopped.""",
+A plan is never changed. The same command, or the name alone, goes on with a study that was stopped, and
+helps with one that runs: a second GPU takes the classifiers that the first is not at.""",
 )
 def run_study(
     data: Annotated[str | None, typer.Option("--data", metavar="DATASET", help="Dataset of the study.")] = None,

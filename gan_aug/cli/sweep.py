@@ -37,7 +37,8 @@ Examples:
   gan-aug study sweep --data several --schemes standard,standard+oversample --by-source --name elsewhere
   gan-aug study sweep --name low --html low.html
 
-Each split has a study of its own (NAME-1, NAME-2, ...). The name alone goes on with a sweep that was stopped."""
+Each split has a study of its own (NAME-1, NAME-2, ...). The name alone goes on with a sweep that was stopped,
+and helps with one that runs on another GPU."""
 )
 def sweep(
     data: Annotated[str | None, typer.Option("--data", metavar="DATASET", help="Dataset of the sweep.")] = None,

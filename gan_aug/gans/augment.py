@@ -1,7 +1,7 @@
 """DiffAugment: differentiable augmentation of what D sees (Zhao et al. 2020, arXiv 2006.10738).
 
 Real and fake images pass the same kind of random change in every D and G step, so D cannot learn a small training set by heart and G is not
-asked to paint the change. ``color`` exists for completeness: colour is diagnostic in dermoscopy, so no preset uses it.
+asked to generate the change. ``color`` exists for completeness: colour is diagnostic in dermoscopy, so no preset uses it.
 """
 
 import torch

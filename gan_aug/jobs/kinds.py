@@ -101,7 +101,7 @@ def _check_new_or_old(run_id: str | None, needed: tuple[str | None, ...], todo: 
 
 @dataclasses.dataclass(frozen=True)
 class ExportGenerator(Arguments):
-    """Write the generator of a snapshot as an ONNX file, from which pages paint."""
+    """Write the generator of a snapshot as an ONNX file, from which pages generate."""
 
     checkpoint: str  # RUN, RUN@best, RUN@last or RUN@kimg
 
@@ -146,7 +146,7 @@ class AuditGenerator(Arguments):
 
 @dataclasses.dataclass(frozen=True)
 class SampleImages(Arguments):
-    """Paint images into a folder of the workspace's exports."""
+    """Generate images into a folder of the workspace's exports."""
 
     reference: str
     name: str  # of the folder
@@ -195,11 +195,11 @@ class RunSweep(Arguments):
 
 @dataclasses.dataclass(frozen=True)
 class MakeReviewBatch(Arguments):
-    """Paint images for people to judge. In blind mode, real ones of ``data`` are mixed in and a tenth is shown twice."""
+    """Generate images for people to judge. In blind mode, real ones of ``data`` are mixed in and a tenth is shown twice."""
 
     name: str
     reference: str
-    n: int = 200  # images: all painted, or in blind mode painted and real ones together
+    n: int = 200  # images: all generated, or in blind mode generated and real ones together
     first_seed: int = 0
     seeds: tuple[int, ...] = ()  # these instead, as many as they are; curate mode
     mode: Literal["curate", "blind"] = "curate"

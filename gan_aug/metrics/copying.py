@@ -146,8 +146,8 @@ def rank_z(fake: np.ndarray, held_out: np.ndarray) -> float:
 def ct_score(fake: np.ndarray, held_out: np.ndarray, fake_cells: np.ndarray, held_out_cells: np.ndarray) -> float | None:
     """C_T of Meehan et al. 2020 (section 3.2): :func:`rank_z` in each cell of the space, averaged with the share of held-out images in it.
 
-    Below -3 a generator copies; far above 0 it paints what lies far from the data. A test over all images at once would let copying in one
-    region be made up for by poor images in another.
+    Below -3 a generator copies; far above 0 it generates what lies far from the data. A test over all images at once would let
+    copying in one region be made up for by poor images in another.
 
     Parameters
     ----------

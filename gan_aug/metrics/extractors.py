@@ -197,7 +197,7 @@ def _open_derm() -> Extractor:
         return dataclasses.replace(_open_classifier(DERM), name=DERM)
     except NotFound:
         raise ExtractorUnavailable(
-            f"The extractor derm is not in {workspace.checkpoints() / 'pretrained'}.",
+            f"The extractor derm is not in {workspace.pretrained()}.",
             "It comes with the repository under checkpoints/pretrained/derm: copy it there, or name a classifier by classifier:RUN.",
         ) from None
 

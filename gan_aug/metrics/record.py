@@ -20,6 +20,7 @@ INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb91
 ON_WISH = ("frechet_infinity",)  # measured only when asked for, because they need many images
 METRICS = ("kid", "frechet", "precision", "recall", "density", "coverage", *ON_WISH)
 LOWER_IS_BETTER = ("kid", "frechet", "frechet_infinity")
+_DECIMALS = {"kid": 4, "frechet": 2, "frechet_infinity": 2}  # the others are shares
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,27 @@ class MetricRecord:
             name = "FID" if self.weights_sha256 == INCEPTION_SHA256 else "Frechet distance"
             return name if self.metric == "frechet" else f"{name}, n to infinity"
         return {"kid": "KID"}.get(self.metric, self.metric.capitalize())
+
+    @property
+    def value_text(self) -> str:
+        """The value as it is printed, with its interval where it has one: ``0.0339 (0.0057 to 0.0785)``."""
+        return self.text_of(self.value) + (f" ({self.interval_text})" if self.ci else "")
+
+    @property
+    def interval_text(self) -> str:
+        """The interval as it is printed; empty where the metric has none."""
+        return " to ".join(map(self.text_of, self.ci))
+
+    @property
+    def floor_text(self) -> str:
+        """The floor as it is printed, with its number of images where that is another than the value's."""
+        if self.floor_real_real is None:
+            return "too few images"
+        return self.text_of(self.floor_real_real) + ("" if self.floor_at_same_n else f" (n {self.floor_n:,})")
+
+    def text_of(self, number: float) -> str:
+        """Numbers of one metric with as many decimals, so that a column of them reads as one."""
+        return f"{number:.{_DECIMALS.get(self.metric, 3)}f}"
 
     @property
     def rank_deficient(self) -> bool:

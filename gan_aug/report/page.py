@@ -119,7 +119,7 @@ def _others_on_this_test(settled: Plan) -> list[str]:
 
 
 def _generator_metrics(settled: Plan) -> list[MetricRecord]:
-    """What was measured of the snapshots that paint for the study, each number at its newest."""
+    """What was measured of the snapshots that generate for the study, each number at its newest."""
     found: dict[tuple[Any, ...], MetricRecord] = {}
     for checkpoint in history.generators(settled):
         try:

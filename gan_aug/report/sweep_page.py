@@ -80,10 +80,8 @@ def sweep_figure(sweep: Sweep, result: SweepResult) -> go.Figure:
             )
         )
     figure.add_hline(y=0, line={"color": "#999999", "dash": "dot", "width": 1})
-    ticks = [
-        f"{html.escape(point.label.replace(' of the training images', '').replace('all training images', 'all'))}<br>{point.n_train} images"
-        for point in sweep.points
-    ]
+    shares = [point.label.removesuffix(" of the training images").removesuffix(" training images") for point in sweep.points]
+    ticks = [f"{html.escape(share)}<br>{point.n_train:,} images" for share, point in zip(shares, sweep.points, strict=True)]
     figure.update_xaxes(range=[-0.5, len(labels) - 0.5], tickvals=list(range(len(labels))), ticktext=ticks, showgrid=False)
-    figure.update_yaxes(range=None, autorange=True, tickformat="+.2f")
+    figure.update_yaxes(range=None, autorange=True, tickformat="+.3~f")
     return figure.update_layout(showlegend=True)

@@ -6,7 +6,7 @@ A scheme is typed as words joined by ``+``:
     standard                  classic augmentation: flips, turns, crops, mild colour
     oversample                real images, each class drawn equally often
     weighted                  real images, with a loss in which every class counts the same
-    synthetic:RUN@1.0         real images and, for each class that RUN paints, that many times as many generated ones
+    synthetic:RUN@1.0         real images and, for each class that RUN generates, that many times as many generated ones
     synthetic-only:RUN        generated images in the place of the real ones, as many of each class
     curated:SET               real images and those of a curated set
     balance:RUN               real images and as many generated ones as make all classes equally large
@@ -14,7 +14,7 @@ A scheme is typed as words joined by ``+``:
 
 ``standard``, and ``oversample`` or ``weighted``, can stand before a source: ``standard+oversample``, ``standard+synthetic:RUN@1.0``.
 RUN may name a snapshot (``RUN@best``, ``RUN@last``, ``RUN@40``); the last ``@number`` of ``synthetic`` and ``synthetic-only`` is always the
-ratio. SET may name a version (``SET@2``). Runs that paint one class each are joined by ``&``: ``synthetic-only:BENIGN&MALIGNANT``.
+ratio. SET may name a version (``SET@2``). Runs that generate one class each are joined by ``&``: ``synthetic-only:BENIGN&MALIGNANT``.
 ``balance`` and ``ten-percent`` are the two arms of the AIDL21 project.
 """
 

@@ -13,11 +13,11 @@ from gan_aug.records import ClassifierConfig, Run, Scheme, SeenImage, Split, Syn
 
 @dataclasses.dataclass(frozen=True)
 class Generator:
-    """A snapshot that paints images for a scheme."""
+    """A snapshot that generates images for a scheme."""
 
     checkpoint: str  # RUN@kimg
     weights_sha256: str
-    classes: tuple[str, ...]  # what it can paint
+    classes: tuple[str, ...]  # what it can generate
     resolution: int  # [px]
 
 
@@ -39,14 +39,14 @@ def find_generators(scheme: Scheme, classes: tuple[str, ...]) -> tuple[Generator
     NotFound
         If a run or snapshot does not exist.
     InvalidValue
-        If a run cannot tell its classes apart, paints a class that the data do not have, or two runs paint the same class.
+        If a run cannot tell its classes apart, generates a class that the data do not have, or two runs generate the same class.
     """
     references = scheme.checkpoint.split("&") if scheme.checkpoint else []
     found = [_find_generator(reference, classes) for reference in references]
-    painted = [name for generator in found for name in generator.classes]
-    for name in painted:
-        if painted.count(name) > 1:
-            raise InvalidValue(f"In the scheme {scheme.name!r} two runs paint {name} images.", "Name one run for each class.")
+    generated = [name for generator in found for name in generator.classes]
+    for name in generated:
+        if generated.count(name) > 1:
+            raise InvalidValue(f"In the scheme {scheme.name!r} two runs generate {name} images.", "Name one run for each class.")
     return tuple(found)
 
 
@@ -54,17 +54,17 @@ def _find_generator(reference: str, classes: tuple[str, ...]) -> Generator:
     run, checkpoint = runs.resolve(reference)
     if run.kind != "gan":
         raise InvalidValue(
-            f"{run.id} is a {run.kind}, and cannot paint images.", "Name a run of a GAN; list them with: gan-aug runs --kind gan"
+            f"{run.id} is a {run.kind}, and cannot generate images.", "Name a run of a GAN; list them with: gan-aug runs --kind gan"
         )
-    paints = run.classes if catalog.entry(run.spec).conditional else (_one_class(run),)
-    for name in paints:
+    generates = run.classes if catalog.entry(run.spec).conditional else (_one_class(run),)
+    for name in generates:
         if name not in classes:
-            raise InvalidValue(f"{run.id} paints {name!r}, a class that these data do not have.", f"They have: {', '.join(classes)}.")
-    return Generator(checkpoint.id, checkpoint.weights_sha256, paints, int(run.config["resolution"]))
+            raise InvalidValue(f"{run.id} generates {name!r}, a class that these data do not have.", f"They have: {', '.join(classes)}.")
+    return Generator(checkpoint.id, checkpoint.weights_sha256, generates, int(run.config["resolution"]))
 
 
 def _one_class(run: Run) -> str:
-    """The class that an unconditional generator paints."""
+    """The class of an unconditional generator."""
     if run.class_name is None:
         raise InvalidValue(
             f"{run.id} was trained on all classes without their labels, so its images have none.",
@@ -74,7 +74,7 @@ def _one_class(run: Run) -> str:
 
 
 def check_resolution(generators: tuple[Generator, ...], config: ClassifierConfig) -> None:
-    """Refuse generators that paint smaller than the classifier looks: enlarged images are soft, and softness would tell the classes apart.
+    """Refuse generators of images smaller than the classifier's: enlarged images are soft, and softness would tell the classes apart.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def check_resolution(generators: tuple[Generator, ...], config: ClassifierConfig
     for generator in generators:
         if generator.resolution < config.resolution:
             raise InvalidValue(
-                f"{generator.checkpoint} paints {generator.resolution} px, and the classifier looks at {config.resolution} px.",
+                f"{generator.checkpoint} generates {generator.resolution} px, and the classifier looks at {config.resolution} px.",
                 f"Set resolution={generator.resolution}, or use a generator of {config.resolution} px.",
             )
 
@@ -157,7 +157,7 @@ def seen_images(
 ) -> dict[str, list[SeenImage]]:
     """The real images that whatever a classifier is made from was trained on, by run id.
 
-    Curated pictures answer for the runs that painted them. What weights have seen that no run of ours wrote is not known here.
+    Curated pictures answer for the runs that generated them. What weights have seen that no run of ours wrote is not known here.
     """
     references = [generator.checkpoint for generator in generators] + [picture.image.checkpoint for picture in curated]
     run_ids = dict.fromkeys(reference.partition("@")[0] for reference in references)

@@ -13,7 +13,7 @@ from gan_aug.schemes.sources import Generator
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """Synthetic images of one class to be painted: those of the seeds ``first_seed``, ``first_seed + 1``, ..."""
+    """Synthetic images of one class to be generated: those of the seeds ``first_seed``, ``first_seed + 1``, ..."""
 
     checkpoint: str
     class_name: str
@@ -24,7 +24,7 @@ class Order:
 def order_images(
     scheme: Scheme, generators: tuple[Generator, ...], classes: tuple[str, ...], counts: dict[str, int], seed: int
 ) -> list[Order]:
-    """How many images of which class each generator has to paint.
+    """How many images of which class each generator has to generate.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def order_images(
     Raises
     ------
     InvalidValue
-        If nothing would be painted, or a scheme without real images would have none of a class.
+        If nothing would be generated, or a scheme without real images would have none of a class.
     """
     if not generators:
         return []
@@ -53,7 +53,7 @@ def order_images(
     missing = sorted(set(classes) - {order.class_name for order in orders})
     if not scheme.real and missing:
         raise InvalidValue(
-            f"The scheme {scheme.name!r} uses no real images, and nothing paints {missing[0]} ones.",
+            f"The scheme {scheme.name!r} uses no real images, and nothing generates {missing[0]} ones.",
             "Join one run for each class: synthetic-only:RUN1&RUN2.",
         )
     return orders
@@ -105,7 +105,7 @@ def training_set(
     scheme: Scheme,
     classes: tuple[str, ...],
     orders: list[Order],
-    paint: Callable[[Order], np.ndarray],
+    generate: Callable[[Order], np.ndarray],
     curated: tuple[np.ndarray, list[str]] | None = None,
 ) -> TrainingSet:
     """Gather the training images of a scheme.
@@ -116,7 +116,7 @@ def training_set(
         All images (N, R, R, 3) of the dataset, uint8, and their labels (N,), positions in ``classes``.
     train_rows : list of int
         Rows of the train part.
-    paint : callable
+    generate : callable
         Renders an order as uint8 (count, R, R, 3).
     curated : (ndarray (n, R, R, 3) uint8, list of n class names), optional
 
@@ -126,7 +126,7 @@ def training_set(
         If a class has no training image.
     """
     rows = np.array(train_rows if scheme.real else [], np.int64)
-    pictures = [paint(order) for order in orders]
+    pictures = [generate(order) for order in orders]
     names = [order.class_name for order in orders for _ in range(order.count)]
     if curated:
         pictures.append(curated[0])

@@ -16,7 +16,7 @@ def readings(settled: Plan) -> list[dict[str, Any]]:
 
 
 def generators(settled: Plan) -> tuple[str, ...]:
-    """The snapshots that paint for the study's arms, RUN@kimg, each once."""
+    """The snapshots that generate for the study's arms, RUN@kimg, each once."""
     return tuple(dict.fromkeys(generator.checkpoint for arm in settled.arms for generator in arm.generators))
 
 

@@ -14,6 +14,7 @@ Nothing is trained here; the console does that, point by point, and a sweep that
 
 import dataclasses
 import re
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,17 @@ def _same(there: Sweep, asked: Sweep) -> Sweep:
 
 
 # --- going through the points ------------------------------------------------------------------------------------------------------------
+
+
+def hold_point(sweep: Sweep, point: Point) -> AbstractContextManager[None]:
+    """Hold a point while its GANs are trained and its study is planned.
+
+    Raises
+    ------
+    Busy
+        If another process does so.
+    """
+    return files.hold(_point_file(sweep, point).with_suffix(".lock"), f"{sweep.name}, {point.label}: the GANs are being trained")
 
 
 def trained_for(sweep: Sweep, point: Point) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Training classifiers: single ones, and the cells of a study.
 
-gather.py   the training images of a scheme, the synthetic ones painted
+gather.py   the training images of a scheme, the synthetic ones generated
 loop.py     one loop: prepare, train
 cells.py    predictions, and the cells of a study
 """

@@ -71,15 +71,14 @@ def run_cell(
 
     Raises
     ------
+    Busy
+        If another process is at this cell, or has opened the test part; in the second case the cell is trained.
     LeakError, UserError
         See :func:`gan_aug.study.check_cell` and :func:`train`.
     """
     planned = study.load_study(study.study_name(planned))
-    with files.try_lock(study.find_cell(planned, scheme, seed).folder / "cell.lock") as held:
-        if not held:
-            raise InvalidValue(
-                f"The cell {scheme}, seed {seed}, of study {planned.name} is being run by another process.", "Wait for it to end."
-            )
+    lock = study.find_cell(planned, scheme, seed).folder / "cell.lock"
+    with files.hold(lock, f"The cell {scheme}, seed {seed}, of study {planned.name} is being run"):
         cell = study.find_cell(planned, scheme, seed)
         if cell.state not in ("trained", "done"):
             _train_cell(cell, on_tick, should_stop, device_name)
@@ -117,11 +116,13 @@ def final_evaluate(name: str, device_name: str = "auto") -> None:
 
     Raises
     ------
+    Busy
+        If another process does it now.
     UserError
         If a cell is not trained, or the plan was changed since test was read before.
     """
-    with files.try_lock(study.study_folder(name) / "final.lock") as held:
-        if not held or all(cell.state == "done" for cell in study.cells(name)):
+    with files.hold(study.study_folder(name) / "final.lock", f"The test part of study {name} is being read"):
+        if all(cell.state == "done" for cell in study.cells(name)):
             return
         exams = [study.val_exam(name), *study.open_test(name)]
         for cell in study.cells(name):

@@ -1,4 +1,4 @@
-"""The training images of a run: the rows of its scheme, and synthetic images painted or read."""
+"""The training images of a run: the rows of its scheme, and synthetic images generated or read."""
 
 import io
 
@@ -13,7 +13,7 @@ from gan_aug.schemes import Generator, Order, TrainingSet
 
 
 def gather(run: Run, image_set: ImageSet, scheme: Scheme, config: ClassifierConfig) -> TrainingSet:
-    """The training images of a run, with the synthetic ones painted.
+    """The training images of a run, with the synthetic ones generated.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def gather(run: Run, image_set: ImageSet, scheme: Scheme, config: ClassifierConf
         scheme,
         classes,
         order(scheme, generators, image_set, rows, run.seed),
-        lambda order: _paint(order, digests[order.checkpoint], config.resolution),
+        lambda order: _generate(order, digests[order.checkpoint], config.resolution),
         _read_curated(scheme, classes, config.resolution),
     )
 
@@ -43,19 +43,19 @@ def order(scheme: Scheme, generators: tuple[Generator, ...], image_set: ImageSet
     return schemes.order_images(scheme, generators, classes, counts, seed)
 
 
-def _paint(order: Order, weights_sha256: str, size: int) -> np.ndarray:
-    """The images of an order, (count, size, size, 3) uint8, kept so that a resumed cell need not paint them again."""
+def _generate(order: Order, weights_sha256: str, size: int) -> np.ndarray:
+    """The images of an order, (count, size, size, 3) uint8, kept so that a resumed cell need not generate them again."""
     name = files.sha256_bytes(f"{weights_sha256}/{order.class_name}/{order.first_seed}/{order.count}/{size}".encode())[:24]
     path = workspace.home() / "cache" / "synthetic" / f"{name}.npy"
     if path.exists():
         return np.load(path, mmap_mode="r", allow_pickle=False)
     seeds = list(range(order.first_seed, order.first_seed + order.count))
-    painted, _ = sample.sample(order.checkpoint, seeds, order.class_name)
-    painted = images.resize(painted, size) if painted.shape[1] != size else painted
+    generated, _ = sample.sample(order.checkpoint, seeds, order.class_name)
+    generated = images.resize(generated, size) if generated.shape[1] != size else generated
     content = io.BytesIO()
-    np.save(content, painted)
+    np.save(content, generated)
     files.write_bytes(path, content.getvalue())
-    return painted
+    return generated
 
 
 def _read_curated(scheme: Scheme, classes: tuple[str, ...], size: int) -> tuple[np.ndarray, list[str]] | None:

@@ -27,7 +27,7 @@ FULL_SNAPSHOTS = 2  # older ones keep only the weights that are sampled
 def train_step(state: Training, data: TrainingImages, precision: str) -> dict[str, Tensor]:
     """One update of G after ``d_steps`` updates of D; returns their statistics.
 
-    With one D step, G learns from the fakes that D has just seen, which saves painting them twice; with several, it draws a z of its own.
+    With one D step, G learns from the fakes that D has just seen, which saves generating them twice; with several, it draws a z of its own.
     """
     config, on = state.config, data.device
     spec = gans.spec(state.run.spec)
@@ -36,7 +36,7 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
     torch.manual_seed(randomness.key(state.run.seed, "step", state.step, *ranks.key()))
     stats: dict[str, Tensor] = {}
 
-    def paint(y: Tensor | None) -> Tensor:
+    def generate(y: Tensor | None) -> Tensor:
         z = torch.randn(ranks.share(config.batch_size), config.z_dim, device=on)
         with device.autocast(precision, on):
             return state.G(z, y).float()
@@ -47,7 +47,7 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
         real, labels = data.batch(update)
         y = labels if conditional else None
         with torch.set_grad_enabled(config.d_steps == 1):
-            fake = paint(y)
+            fake = generate(y)
         real = diff_augment(real, config.augment)
         with device.autocast(precision, on):
             shown = diff_augment(fake.detach(), config.augment)
@@ -65,7 +65,7 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
 
     state.D.requires_grad_(False)  # its weights' gradients are not needed here, and cost a tenth of the step
     if config.d_steps > 1:
-        fake = paint(y)
+        fake = generate(y)
     with device.autocast(precision, on):
         loss, g_stats = spec.g_loss(state.D, real, diff_augment(fake, config.augment), y, config)
     state.g_optimiser.zero_grad()
@@ -171,7 +171,7 @@ def _train(run: Run, ranks: Ranks, on_tick: OnTick, should_stop: ShouldStop) -> 
             if due:
                 ranks.require_equal(state.networks.values(), state.step)
             if ranks.main:
-                pictures = _paint(state, on) if due or state.step % variety_steps == 0 else None
+                pictures = _generate(state, on) if due or state.step % variety_steps == 0 else None
                 report(means, speed, pictures)
                 if due:
                     saved = save(means, pictures)
@@ -182,7 +182,7 @@ def _train(run: Run, ranks: Ranks, on_tick: OnTick, should_stop: ShouldStop) -> 
     return ranks.from_main(lambda: saved)
 
 
-def _paint(state: Training, on: torch.device) -> np.ndarray:
+def _generate(state: Training, on: torch.device) -> np.ndarray:
     """The pictures of the 64 fixed seeds.
 
     Raises

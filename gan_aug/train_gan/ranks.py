@@ -157,10 +157,12 @@ class Ranks:
         return int(flag.item())
 
     def tell(self, error: BaseException) -> None:
-        """Let the others know that this rank gives up."""
-        if self.world > 1 and not isinstance(error, OtherRankFailed):
+        """Let the others know that this rank gives up, and wait until they have noted it: when one ends, a launcher kills the rest."""
+        if self.world > 1:
             with contextlib.suppress(OtherRankFailed):
-                self._meet(_FAILED, getattr(error, "what", None) or f"{type(error).__name__}: {error}")
+                if not isinstance(error, OtherRankFailed):
+                    self._meet(_FAILED, getattr(error, "what", None) or f"{type(error).__name__}: {error}")
+                self._meet()
 
 
 ALONE = Ranks()

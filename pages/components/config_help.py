@@ -33,11 +33,13 @@ WORDS: dict[str, Words] = {
     "r2_gamma": Words("Loss", "R2 penalty", "Holds the discriminator flat around generated images. 0 switches it off."),
     "r1_every": Words("Loss", "R1 and R2 every", "The penalties are applied every so many discriminator updates, scaled up by as much."),
     "aux_d": Words("Loss", "Class loss of D", "Weight of naming the class right.", conditional=True),
-    "aux_g": Words("Loss", "Class loss of G", "Weight of painting the class that was asked for.", conditional=True),
+    "aux_g": Words("Loss", "Class loss of G", "Weight of generating the class that was asked for.", conditional=True),
     "aux_fake": Words("Loss", "Class loss on fakes", "Whether classes are also learnt from generated images.", conditional=True),
     "augment": Words("Small data", "DiffAugment", "Distorts all that the discriminator sees. Colour is diagnostic: leave it out."),
     "dihedral": Words("Small data", "Flips and turns", "Real images are also shown flipped and in quarter turns. Dermoscopy has no top."),
-    "ema_kimg": Words("Small data", "Averaging half-life", "In thousand images. An average of recent generators paints; 0 is off."),
+    "ema_kimg": Words(
+        "Small data", "Averaging half-life", "In thousand images. Images come from an average of recent generators; 0 is off."
+    ),
     "ema_rampup": Words("Small data", "Averaging at the start", "The half-life is at most this share of the images seen so far."),
     "z_dim": Words("Network", "Latent size", "How many numbers describe one image to the generator."),
     "width": Words("Network", "Width", "Channels of the layer nearest the image. Twice the width takes about four times the computing."),

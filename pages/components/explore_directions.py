@@ -7,7 +7,7 @@ from gan_aug import store
 from gan_aug.errors import InvalidValue
 from gan_aug.records import Run
 from gan_aug.store import Direction
-from pages.components import address, chrome, film_view, generators, painting
+from pages.components import address, chrome, film_view, generation, generators
 
 TOP = 16  # directions offered, the strongest first
 ROWS = 6  # of the overview
@@ -18,8 +18,8 @@ NAMED = "name:"  # before the name of a saved direction in the address, where th
 def mode(found: dict[str, Run]) -> None:
     """The whole mode, below the notes."""
     run, checkpoint, class_name = generators.pick(found)
-    painting.prepare([checkpoint])
-    sefa = painting.found_directions(checkpoint)
+    generation.prepare([checkpoint])
+    sefa = generation.found_directions(checkpoint)
     saved = {NAMED + direction.name: direction for direction in store.directions(run.id)}
     strongest = {str(number + 1): share for number, share in enumerate(shares(sefa.strengths)[:TOP])}
     choices = [*saved, *strongest, OVERVIEW]
@@ -45,15 +45,15 @@ def mode(found: dict[str, Run]) -> None:
         frames = int(st.slider("Steps", 5, 47, 21, 2, key="steps", bind="query-params", width=220))
     captions = [_position(seed, offset) for offset in np.linspace(-reach, reach, frames)]
     shown = list(strongest)[:ROWS] if choice == OVERVIEW else [choice]
-    painted = [painting.along(run, checkpoint, seed, *way(each), float(reach), frames, class_name) for each in shown]
+    generated = [generation.along(run, checkpoint, seed, *way(each), float(reach), frames, class_name) for each in shown]
     if choice == OVERVIEW:
-        painted = [painting.relabelled(each, label(name)) for name, each in zip(shown, painted, strict=True)]
-    film_view.show("film", painted, captions, start=frames // 2)
+        generated = [generation.relabelled(each, label(name)) for name, each in zip(shown, generated, strict=True)]
+    film_view.show("film", generated, captions, start=frames // 2)
     if choice in strongest:
         with chrome.guard():
             _name_it(run, way(choice)[1], choice, saved)
     if choice != OVERVIEW:
-        film_view.downloads(painted[0], f"{checkpoint.id}-seed{seed}-{way(choice)[0]}")
+        film_view.downloads(generated[0], f"{checkpoint.id}-seed{seed}-{way(choice)[0]}")
     with st.expander("All directions", icon=":material/format_list_numbered:"):
         _table(sefa.strengths, sefa.vectors, list(saved.values()))
         st.caption(

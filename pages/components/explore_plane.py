@@ -8,7 +8,7 @@ import streamlit as st
 from gan_aug.errors import UserError
 from gan_aug.nearest import Space
 from gan_aug.records import Checkpoint, Run, SyntheticImage
-from pages.components import chrome, generators, nearest_real, painting, seed_plane, stars
+from pages.components import chrome, generation, generators, nearest_real, seed_plane, stars
 from pages.components.seed_plane import Plane
 
 KEY = "plane"
@@ -21,11 +21,11 @@ _REPLY, _RESTS = "plane_reply", "plane_rests"
 def mode(found: dict[str, Run]) -> None:
     """The whole mode, below the notes."""
     run, checkpoint, class_name = generators.pick(found)
-    painting.prepare([checkpoint])
+    generation.prepare([checkpoint])
     place = st.container()
     space = None
     if nearest_real.asked():
-        here = painting.plane_point(run, checkpoint, 0.0, 0.0, class_name)
+        here = generation.plane_point(run, checkpoint, 0.0, 0.0, class_name)
         try:
             space = nearest_real.panel([here]).get(run.id)
         except UserError as error:
@@ -40,8 +40,8 @@ def _plane(run: Run, checkpoint: Checkpoint, class_name: str | None, space: Spac
     with st.container(horizontal=True, vertical_alignment="bottom"):
         x, y = _coordinate("x", 3.5), _coordinate("y", 0.5)
         st.caption(f"Whole numbers are seeds: seed = x + {STRIDE} y. Between them, the four seeds around are blended along the sphere.")
-    painted = painting.plane_point(run, checkpoint, x, y, class_name)
-    (name,) = painted.names
+    generated = generation.plane_point(run, checkpoint, x, y, class_name)
+    (name,) = generated.names
     view = f"{checkpoint.id} {class_name}"
     plane = Plane(
         view=view,
@@ -49,15 +49,15 @@ def _plane(run: Run, checkpoint: Checkpoint, class_name: str | None, space: Spac
         y=y,
         most=MOST,
         stride=STRIDE,
-        picture=painted.row.frames[0],
-        label=painted.row.label,
-        note=painted.row.note,
+        picture=generated.row.frames[0],
+        label=generated.row.label,
+        note=generated.row.note,
         caption=caption(x, y),
-        resolution=painted.row.resolution,
+        resolution=generated.row.resolution,
         corners=_corners(run, checkpoint, x, y, class_name),
         starred=name is not None and name in stars.starred(),
         compares=space is not None,
-        real=_real(space, painted) if space and st.session_state.get(_RESTS, True) else None,
+        real=_real(space, generated) if space and st.session_state.get(_RESTS, True) else None,
         reply=st.session_state.get(_REPLY, 0),
     )
     seed_plane.show(plane, KEY, lambda: _move(view), lambda: _star(view, checkpoint, class_name or run.class_name))
@@ -97,14 +97,14 @@ def _corners(run: Run, checkpoint: Checkpoint, x: float, y: float, class_name: s
     """The pictures of the seeds around; on an edge of the map's squares, of those on both sides."""
     columns, rows = (range(math.floor(value) - float(value).is_integer(), math.floor(value) + 2) for value in (x, y))
     seeds = [column + STRIDE * row for row in rows if 0 <= row <= MOST + 1 for column in columns if 0 <= column <= MOST + 1]
-    return {str(seed): painting.seed_picture(run, checkpoint, seed, class_name).row.frames[0].src for seed in seeds}
+    return {str(seed): generation.seed_picture(run, checkpoint, seed, class_name).row.frames[0].src for seed in seeds}
 
 
-def _real(space: Space, painted: painting.Painting) -> Any:
-    if nearest_real.known(space, painted) is None:
-        for _ in nearest_real.look_up(space, painted):
+def _real(space: Space, generated: generation.Generated) -> Any:
+    if nearest_real.known(space, generated) is None:
+        for _ in nearest_real.look_up(space, generated):
             pass
-    (found,) = nearest_real.known(space, painted)
+    (found,) = nearest_real.known(space, generated)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Projecting a real image: can the generator paint this very lesion? The image, its projection, and the nearest random picture."""
+"""Projecting a real image: can G make this very lesion? The image, its projection, and the nearest random picture."""
 
 import streamlit as st
 

@@ -149,6 +149,17 @@ def rows(figure: go.Figure, texts: Sequence[str], x: str, note: str, room: int =
     footnote(figure, note)
 
 
+def named_above(figure: go.Figure, height: int) -> None:
+    """Name the traces one below the other above a figure, which would be ``height`` pixels high without them."""
+    room = 22 * len(figure.data)
+    figure.update_layout(
+        height=height + room,
+        showlegend=True,
+        legend={"x": 0, "y": 1.01, "xanchor": "left", "yanchor": "bottom"},
+        margin={"l": 0, "r": 10, "t": room + 10, "b": 80},
+    )
+
+
 def names_beside(figure: go.Figure, lines: Sequence[Line], at: Callable[[Line], tuple[float, float]], notes: Sequence[str] = ()) -> None:
     """Name every curve to the right of the figure, in the order in which they run, each tied to its curve by a thin line.
 

@@ -8,7 +8,7 @@ import streamlit as st
 from gan_aug import files
 from gan_aug.errors import UserError
 from gan_aug.nearest import Space
-from pages.components import chrome, filmstrip, nearest_real, painting, stars
+from pages.components import chrome, filmstrip, generation, nearest_real, stars
 from pages.components.filmstrip import Film
 
 KEY = "film"
@@ -20,47 +20,47 @@ _SOON = 0.3  # seconds until the nearest real images are looked up, after the pi
 
 
 def show(
-    layout: str, painted: Sequence[painting.Painting], captions: Sequence[str], marks: Sequence[str] | None = None, start: int = 0
+    layout: str, generated: Sequence[generation.Generated], captions: Sequence[str], marks: Sequence[str] | None = None, start: int = 0
 ) -> None:
-    """Show pictures, one row per painting; ``start`` is the column that the filmstrip begins at.
+    """Show pictures, one row for each of ``generated``; ``start`` is the column that the filmstrip begins at.
 
     The pictures come first. Where nearest real images are asked for, they are looked up in a second pass, and filled in under the pictures.
     """
     film = Film(
-        view=files.sha256_bytes("/".join(each.digest for each in painted).encode())[:24],
+        view=files.sha256_bytes("/".join(each.digest for each in generated).encode())[:24],
         layout=layout,
-        rows=tuple(each.row for each in painted),
+        rows=tuple(each.row for each in generated),
         captions=tuple(captions),
         marks=tuple(marks or [""] * len(captions)),
-        can_star=tuple(all(names) for names in zip(*(each.names for each in painted), strict=True)),
+        can_star=tuple(all(names) for names in zip(*(each.names for each in generated), strict=True)),
         start=start,
     )
     place = st.container()  # filled last, because what is chosen below it decides what is in it
     spaces: dict[str, Space] = {}
     if nearest_real.asked():
         try:
-            spaces = nearest_real.panel(painted)
+            spaces = nearest_real.panel(generated)
         except UserError as error:
             nearest_real.unavailable(error)
-        if sum(len(each.images) for each in painted) > nearest_real.MOST:
+        if sum(len(each.images) for each in generated) > nearest_real.MOST:
             st.caption(f"Only views of up to {nearest_real.MOST} pictures are compared. Choose fewer seeds or generators.")
             spaces = {}
-    waiting = _missing(painted, spaces) and st.session_state.get(_FAILED) != film.view
+    waiting = _missing(generated, spaces) and st.session_state.get(_FAILED) != film.view
     with place:
-        st.fragment(_film, run_every=_SOON if waiting else None)(film, list(painted), spaces)
+        st.fragment(_film, run_every=_SOON if waiting else None)(film, list(generated), spaces)
 
 
 @chrome.guard()
-def _film(film: Film, painted: list[painting.Painting], spaces: dict[str, Space]) -> None:
-    shown = [tuple(name for name in names if name) for names in zip(*(each.names for each in painted), strict=True)]
+def _film(film: Film, generated: list[generation.Generated], spaces: dict[str, Space]) -> None:
+    shown = [tuple(name for name in names if name) for names in zip(*(each.names for each in generated), strict=True)]
     chosen = stars.starred()
     rows = tuple(
         dataclasses.replace(row, reals=nearest_real.known(spaces[each.run.id], each) if each.run.id in spaces else None)
-        for row, each in zip(film.rows, painted, strict=True)
+        for row, each in zip(film.rows, generated, strict=True)
     )
     starred = tuple(column for column, names in enumerate(shown) if film.can_star[column] and set(names) <= set(chosen))
     filmstrip.show(dataclasses.replace(film, rows=rows, starred=starred), KEY, lambda: _star(film, shown))
-    missing = _missing(painted, spaces)
+    missing = _missing(generated, spaces)
     if missing and st.session_state.get(_FAILED) == film.view:
         st.caption("The nearest real images could not be looked up.")
     elif missing and st.session_state.get(_SHOWN) == film.view:
@@ -76,12 +76,12 @@ def _film(film: Film, painted: list[painting.Painting], spaces: dict[str, Space]
     stars.panel()
 
 
-def _missing(painted: Sequence[painting.Painting], spaces: dict[str, Space]) -> list[painting.Painting]:
+def _missing(generated: Sequence[generation.Generated], spaces: dict[str, Space]) -> list[generation.Generated]:
     """The rows whose nearest real images are wanted and not known yet."""
-    return [each for each in painted if each.run.id in spaces and nearest_real.known(spaces[each.run.id], each) is None]
+    return [each for each in generated if each.run.id in spaces and nearest_real.known(spaces[each.run.id], each) is None]
 
 
-def _look_up(missing: list[painting.Painting], spaces: dict[str, Space]) -> None:
+def _look_up(missing: list[generation.Generated], spaces: dict[str, Space]) -> None:
     """With a bar, whose every step is also a moment at which Streamlit lets a newer wish of the user break in."""
     bar = st.progress(0.0, "Looking up the nearest real images")
     for number, each in enumerate(missing):
@@ -89,7 +89,7 @@ def _look_up(missing: list[painting.Painting], spaces: dict[str, Space]) -> None
             bar.progress((number + share) / len(missing), "Looking up the nearest real images")
 
 
-def _star(film: Film, shown: list[tuple[painting.SyntheticImage, ...]]) -> None:
+def _star(film: Film, shown: list[tuple[generation.SyntheticImage, ...]]) -> None:
     """What the browser says is starred, unless it speaks of pictures that are no longer shown."""
     message = st.session_state[KEY].starred
     if isinstance(message, dict) and message.get("view") == film.view and isinstance(message.get("columns"), list):
@@ -97,12 +97,12 @@ def _star(film: Film, shown: list[tuple[painting.SyntheticImage, ...]]) -> None:
         stars.change(shown, [column for column in columns if 0 <= column < len(shown) and film.can_star[column]])
 
 
-def downloads(painted: painting.Painting, name: str) -> None:
+def downloads(generated: generation.Generated, name: str) -> None:
     """Buttons that save the pictures as one file; ``name`` is that of the file, without its ending."""
     with st.container(horizontal=True, vertical_alignment="center"):
         for suffix, (label, mime) in _FORMATS.items():
             st.download_button(
-                label, lambda suffix=suffix: painting.animation(painted, suffix), f"{name}{suffix}", mime,
+                label, lambda suffix=suffix: generation.animation(generated, suffix), f"{name}{suffix}", mime,
                 key=f"download{suffix}", icon=":material/download:", on_click="ignore",
             )  # fmt: skip
         st.caption("Each file says inside which generator, seeds and settings it comes from, and that it is synthetic.")

@@ -1,65 +1,103 @@
 """Figures of generators side by side, with what two sets of real images score."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
 from gan_aug.metrics.record import MetricRecord
 from gan_aug.study import Estimate
 from pages.components import palette
-from pages.components.figure_parts import footnote, interval, rows
+from pages.components.figure_parts import footnote, interval, named_above, rows
+from pages.components.spread import Series, progress
+
+_FLOOR = {"width": 1.5, "dash": "dot", "color": palette.GREY}
 
 
-def kid(group: Sequence[MetricRecord], note: str) -> go.Figure:
-    """KID of every generator with its interval; the dotted line is the floor, that of two sets of real images."""
+@dataclass(frozen=True)
+class Shown:
+    """The snapshot by which a generator stands beside others."""
+
+    run: str  # short name of the run
+    subject: str  # RUN@kimg
+    place: int  # decides the look, so that a generator looks alike in every figure
+
+    @property
+    def run_id(self) -> str:
+        """The whole id of the run."""
+        return self.subject.partition("@")[0]
+
+    @property
+    def name(self) -> str:
+        """The snapshot as it is named in figures."""
+        return f"{self.run}@{self.subject.partition('@')[2]}"
+
+
+def kid(records: Mapping[Shown, MetricRecord], note: str) -> go.Figure:
+    """KID of each generator with its interval; the dotted line is the floor, that of two sets of real images."""
     figure, texts = go.Figure(), []
-    for place, record in enumerate(record for record in group if record.metric == "kid"):
-        low, high = record.ci or (record.value, record.value)
-        words = f"{record.value:.4g} ({low:.4g} to {high:.4g})" if record.ci else f"{record.value:.4g}"
-        interval(figure, place, Estimate(record.value, low, high, ""), -len(texts), f"{record.subject}<br>{words}")
-        texts.append(f"<b>{record.subject}</b><br>{words}")
-    rows(figure, texts, "KID: lower is closer to real", note)
-    floors = {record.floor_real_real for record in group if record.metric == "kid"} - {None}
-    for floor in floors:
-        line = {"width": 1.5, "dash": "dot", "color": palette.GREY}
-        figure.add_vline(
-            x=floor, line=line, annotation_text="real against real", annotation_font_size=11, annotation_position="bottom right"
-        )
+    for row, (shown, record) in enumerate(records.items()):
+        found, floor = _estimate(record), record.floor_real_real
+        interval(figure, shown.place, found, -row, f"{shown.name}<br>{record.value_text}")
+        texts.append(f"<b>{shown.name}</b><br>{record.value_text}")
+        if floor is not None:  # a piece for each row, so that it runs through nobody's name
+            figure.add_shape(type="line", x0=floor, x1=floor, y0=-row - 0.3, y1=-row + 0.12, line=_FLOOR)
+    rows(figure, texts, "KID: lower is closer to real; dotted: real images against real ones", note)
     return figure
 
 
-def precision_recall(group: Sequence[MetricRecord], note: str) -> go.Figure:
-    """How many generated images look real, against how much of what is real is painted."""
+def over_training(snapshots: Mapping[Shown, Sequence[MetricRecord]], note: str) -> go.Figure:
+    """KID of all snapshots of each generator, which come in their order, over the images that were shown to it."""
+    series = [
+        Series(shown.run, list(map(kimg, records)), list(map(_estimate, records)), shown.place) for shown, records in snapshots.items()
+    ]
+    figure = progress(series, "Thousand images shown", "KID", note)
+    for floor in {record.floor_real_real for records in snapshots.values() for record in records} - {None}:
+        figure.add_hline(y=floor, line=_FLOOR)
+    return figure
+
+
+def kimg(record: MetricRecord) -> float:
+    """How many thousand images the snapshot had seen."""
+    return float(record.subject.partition("@")[2])
+
+
+def _estimate(record: MetricRecord) -> Estimate:
+    low, high = record.ci or (record.value, record.value)
+    return Estimate(record.value, low, high, "")
+
+
+def precision_recall(records: Mapping[Shown, tuple[MetricRecord, MetricRecord]], note: str) -> go.Figure:
+    """Recall and precision of each generator: the share of real images near generated ones, and of generated images near real ones."""
     figure = go.Figure()
-    values = {(record.subject, record.metric): record for record in group}
-    subjects = list(dict.fromkeys(record.subject for record in group if record.metric == "kid")) or list(
-        dict.fromkeys(record.subject for record in group)
-    )
-    for place, subject in enumerate(subjects):
-        both = [values.get((subject, metric)) for metric in ("recall", "precision")]
-        if None in both:
-            continue
-        colour, _, symbol = palette.look(place)
-        _point(figure, both[0].value, both[1].value, subject, {"color": colour, "symbol": symbol, "size": 13})
-    floor = [next((record.floor_real_real for record in group if record.metric == metric), None) for metric in ("recall", "precision")]
+    for shown, (recall, precision) in records.items():
+        colour, _, symbol = palette.look(shown.place)
+        _point(figure, recall.value, precision.value, shown.name, {"color": colour, "symbol": symbol, "size": 13})
+    floor = [record.floor_real_real for record in next(iter(records.values()))]
     if None not in floor:
         _point(figure, *floor, "real against real", {"color": palette.GREY, "symbol": "star-open", "size": 13})
-    figure.update_layout(height=380, showlegend=False, margin={"l": 0, "r": 10, "t": 10, "b": 80})
-    figure.update_xaxes(title="Recall: share of real images that are painted", range=[-0.03, 1.03], zeroline=False)
-    figure.update_yaxes(title="Precision: share of paintings that look real", range=[-0.03, 1.08], zeroline=False)
+    named_above(figure, 380)
+    figure.update_xaxes(title="Recall: share of real images near generated ones", **_shares([trace.x[0] for trace in figure.data]))
+    figure.update_yaxes(title="Precision: share of generated images near real ones", **_shares([trace.y[0] for trace in figure.data]))
+    figure.update_layout(xaxis_zeroline=False, yaxis_zeroline=False)
     footnote(figure, note)
     return figure
 
 
+def _shares(values: Sequence[float]) -> dict[str, object]:
+    """An axis of shares up to 1, from about the tenth below the lowest; no marker is cut at either end, and no number stands above 1."""
+    lowest = max(0.0, math.floor(10 * min(values) - 0.5) / 10)
+    step = next(step for step in (0.05, 0.1, 0.2) if 1 - lowest <= 6 * step or step == 0.2)
+    return {"range": [lowest - 0.03, 1.03], "tick0": 0, "dtick": step}
+
+
 def _point(figure: go.Figure, x: float, y: float, name: str, marker: dict[str, object]) -> None:
-    side = "left" if x > 0.5 else "right"
     figure.add_scatter(
         x=[x],
         y=[y],
-        mode="markers+text",
-        text=[name],
-        textposition=f"top {side}",
-        textfont={"size": 11},
+        mode="markers",
+        name=name,
         marker=marker,
         hovertemplate=f"{name}<br>recall %{{x:.3f}}, precision %{{y:.3f}}<extra></extra>",
     )

@@ -1,16 +1,18 @@
 """Generators side by side: what was measured of each, with the floor that real images set, and never ranked across protocols."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
 
-from gan_aug import jobs
+from gan_aug import jobs, runs
 from gan_aug.metrics.record import LOWER_IS_BETTER, METRICS, MetricRecord, comparable, differences, evaluations
 from gan_aug.records import Run
 from pages.components import address, chrome, generator_audit, generator_figures, generators, job_cards
 from pages.components.figure_parts import saved_as
+from pages.components.generator_figures import Shown
 
 MOST = 6  # generators side by side
 EXTRACTORS = ("derm", "inception")
@@ -28,7 +30,7 @@ def show(found: dict[str, Run]) -> None:
     names = address.pick_many(
         f"Generators (at most {MOST})",
         list(found),
-        list(found)[:MOST],
+        _of_each(found)[:MOST],
         key="runs",
         what="generator",
         format_func=labels.get,
@@ -42,7 +44,7 @@ def show(found: dict[str, Run]) -> None:
     groups = by_protocol([record for records in measured.values() for record in records])
     silent = [name for name, records in measured.items() if not records]
     for number, group in enumerate(groups, start=1):
-        _group(group, number)
+        _group(group, {name: found[name] for name in names}, number)
     if len(groups) > 1:
         _refusal(groups)
     if silent:
@@ -50,6 +52,15 @@ def show(found: dict[str, Run]) -> None:
         st.code("\n".join(f"gan-aug evaluate {name} --data {found[name].dataset}" for name in silent), language=None)
     generator_audit.show(names)
     _measure(found, names, labels)
+
+
+def _of_each(found: dict[str, Run]) -> list[str]:
+    """The newest run of every GAN, then the second of each, and so on."""
+    rank, seen = {}, Counter()
+    for name, run in found.items():
+        rank[name] = seen[run.spec]
+        seen[run.spec] += 1
+    return sorted(found, key=rank.get)
 
 
 def _measure(found: dict[str, Run], names: list[str], labels: dict[str, str]) -> None:
@@ -71,7 +82,7 @@ def _measure(found: dict[str, Run], names: list[str], labels: dict[str, str]) ->
 
 
 def by_protocol(records: Sequence[MetricRecord]) -> list[list[MetricRecord]]:
-    """Records that may be ranked against each other, put together; of one snapshot and metric only the newest."""
+    """Records that may be ranked against each other, put together, most runs first; of one snapshot and metric only the newest."""
     newest = {}
     for record in records:
         newest[record.subject, _protocol(record)] = record
@@ -83,7 +94,7 @@ def by_protocol(records: Sequence[MetricRecord]) -> list[list[MetricRecord]]:
                 break
         else:
             groups.append([record])
-    return groups
+    return sorted(groups, key=lambda group: -len({_run(record) for record in group}))
 
 
 def _protocol(record: MetricRecord) -> tuple:
@@ -98,26 +109,70 @@ def _protocol(record: MetricRecord) -> tuple:
     )
 
 
-def _group(group: list[MetricRecord], number: int) -> None:
+def _group(group: list[MetricRecord], picked: dict[str, Run], number: int) -> None:
     first = group[0]
-    chrome.section(f"Measured through {first.extractor}")
+    chrome.section(f"Measured through {first.extractor}: {first.part} part, {first.image_size} px")
     st.caption(
-        f"{first.n_fake} generated and {first.n_real} real images of {chrome.plain(first.dataset)}, {first.part} part, "
-        f"{first.class_name or 'all classes'}, at {first.image_size} px. Extractor weights {first.weights_sha256[:12]}."
+        f"{first.n_fake} generated and {first.n_real} real images of {chrome.plain(first.dataset)}, {first.class_name or 'all classes'}. "
+        f"Extractor weights {first.weights_sha256[:12]}."
     )
-    left, right = chrome.halves(f"protocol-{number}")
     note = f"{first.n_fake} generated and {first.n_real} real images; not a clinical performance claim."
-    if any(record.metric == "kid" for record in group):
-        alt = "KID of every generator with its interval, and of two sets of real images; the numbers are in the table below"
-        left.plotly_chart(generator_figures.kid(group, note), key=f"kid-{number}", alt=alt, config=saved_as("kid"))
-    if any(record.metric == "recall" for record in group):
-        alt = "Precision and recall of every generator, and of two sets of real images; the numbers are in the table below"
-        figure = generator_figures.precision_recall(group, note)
-        right.plotly_chart(figure, key=f"precision-recall-{number}", alt=alt, config=saved_as("precision-recall"))
-    st.dataframe(table(group), hide_index=True, key=f"protocol-{number}", alt="What was measured of every generator, and of real images")
+    chosen = one_each(group, picked)
+    _figures(group, chosen, note, number)
+    subjects = {shown.subject for shown in chosen}
+    rows = [record for record in group if record.subject in subjects]
+    st.dataframe(table(rows), hide_index=True, key=f"protocol-{number}", alt="What was measured of every generator, and of real images")
     lines = ["KID and the Frechet distance: lower is closer to real. The last row is what two sets of real images score."]
     lines += dict.fromkeys(note for record in group for note in record.notes)
     st.caption("  \n".join(map(chrome.plain, lines)))
+    if len(rows) < len(group):
+        _all_snapshots(group, chosen, note, number)
+
+
+def one_each(group: Sequence[MetricRecord], picked: dict[str, Run]) -> list[Shown]:
+    """A snapshot of every measured run: the one that the run is used by, where it was measured, else the one that had seen most images."""
+    measured: dict[str, dict[str, float]] = {}
+    for record in group:
+        measured.setdefault(_run(record), {})[record.subject] = generator_figures.kimg(record)
+    places, found = list(picked), []
+    for name, snapshots in measured.items():
+        used = runs.resolve(name)[1].id
+        subject = used if used in snapshots else max(snapshots, key=snapshots.get)
+        found.append(Shown(generators.short(picked[name]), subject, places.index(name)))
+    return found
+
+
+def _run(record: MetricRecord) -> str:
+    return record.subject.partition("@")[0]
+
+
+def _figures(group: list[MetricRecord], chosen: list[Shown], note: str, number: int) -> None:
+    found = {(record.metric, record.subject): record for record in group}
+    left, right = chrome.halves(f"protocol-{number}")
+    if kids := {shown: found["kid", shown.subject] for shown in chosen if ("kid", shown.subject) in found}:
+        alt = "KID of every generator with its interval, and of two sets of real images; the numbers are in the table below"
+        left.plotly_chart(generator_figures.kid(kids, note), key=f"kid-{number}", alt=alt, config=saved_as("kid"))
+    both = {shown: tuple(found.get((metric, shown.subject)) for metric in ("recall", "precision")) for shown in chosen}
+    if points := {shown: pair for shown, pair in both.items() if None not in pair}:
+        alt = "Precision and recall of every generator, and of two sets of real images; the numbers are in the table below"
+        figure = generator_figures.precision_recall(points, note)
+        right.plotly_chart(figure, key=f"precision-recall-{number}", alt=alt, config=saved_as("precision-recall"))
+
+
+def _all_snapshots(group: list[MetricRecord], chosen: list[Shown], note: str, number: int) -> None:
+    """How the measures changed as training went on; drawn when it is unfolded."""
+    label = f"As training went on: {len({record.subject for record in group})} snapshots"
+    box = st.expander(label, icon=":material/timeline:", key=f"as-training-went-on-{number}", on_change="rerun")
+    if not box.open:
+        return
+    ordered = sorted(group, key=lambda record: (_run(record), generator_figures.kimg(record)))
+    kids = [record for record in ordered if record.metric == "kid"]
+    with box:
+        history = {shown: [record for record in kids if _run(record) == shown.run_id] for shown in chosen}
+        alt = "KID of every snapshot over the images shown to it; the numbers are in the table below"
+        figure = generator_figures.over_training({shown: records for shown, records in history.items() if records}, note)
+        st.plotly_chart(figure, key=f"over-training-{number}", alt=alt, config=saved_as("kid-over-training"))
+        st.dataframe(table(ordered), hide_index=True, key=f"snapshots-{number}", alt="What was measured of every snapshot")
 
 
 def table(group: Sequence[MetricRecord]) -> pd.DataFrame:
@@ -132,21 +187,10 @@ def table(group: Sequence[MetricRecord]) -> pd.DataFrame:
         row = {"Generator": subject}
         for record in group:
             if record.subject == subject:
-                row[columns[record.metric]] = _value(record)
+                row[columns[record.metric]] = record.value_text
         rows.append(row)
-    floor = {columns[record.metric]: _floor(record) for record in group}
+    floor = {columns[record.metric]: record.floor_text for record in group}
     return pd.DataFrame([*rows, {"Generator": "real against real (floor)", **floor}]).fillna("")
-
-
-def _value(record: MetricRecord) -> str:
-    interval = f" ({record.ci[0]:.4g} to {record.ci[1]:.4g})" if record.ci else ""
-    return f"{record.value:.4g}{interval}"
-
-
-def _floor(record: MetricRecord) -> str:
-    if record.floor_real_real is None:
-        return "too few images"
-    return f"{record.floor_real_real:.4g}" + ("" if record.floor_at_same_n else f" (n = {record.floor_n})")
 
 
 def _refusal(groups: list[list[MetricRecord]]) -> None:

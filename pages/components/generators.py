@@ -1,4 +1,6 @@
-"""Choosing a generator: the GAN runs that have a snapshot to paint with, named so that people tell them apart."""
+"""Choosing a generator: the GAN runs that have a snapshot to generate with, named so that people tell them apart."""
+
+import re
 
 import streamlit as st
 
@@ -17,8 +19,8 @@ def available() -> dict[str, Run]:
 
 def label(run: Run) -> str:
     """What tells a run from the others, in one line."""
-    painted = run.class_name or " and ".join(run.classes)
-    return f"{catalog.entry(run.spec).title}, {painted}, {run.dataset}, {run.config['resolution']} px ({run.id})"
+    generated = run.class_name or " and ".join(run.classes)
+    return f"{catalog.entry(run.spec).title}, {generated}, {run.dataset}, {run.config['resolution']} px ({run.id})"
 
 
 def title(run: Run, reference: str) -> str:
@@ -27,8 +29,9 @@ def title(run: Run, reference: str) -> str:
 
 
 def short(run: Run) -> str:
-    """A run in a word or two."""
-    return f"{catalog.entry(run.spec).title} {run.id[-4:]}"
+    """A run in a word or two: by the end of an id that was drawn for it, else by the name that it was given."""
+    drawn = re.search(r"-([0-9a-f]{4})$", run.id)
+    return f"{catalog.entry(run.spec).title} {drawn[1]}" if drawn else run.id
 
 
 def pick_run(found: dict[str, Run]) -> Run:
@@ -52,7 +55,7 @@ def pick_checkpoint(run: Run) -> Checkpoint:
 
 
 def pick(found: dict[str, Run], with_class: bool = True) -> tuple[Run, Checkpoint, str | None]:
-    """A run, its snapshot, and the class it shall paint (None where it does not take one), side by side."""
+    """A run, its snapshot, and the class it shall generate (None where it does not take one), side by side."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         run = pick_run(found)
         checkpoint = pick_checkpoint(run)

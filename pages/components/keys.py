@@ -14,9 +14,14 @@ KEYS = {
         "U": "unsure",
         "Z": "undo, as often as you like",
         "Arrows": "move; past the last image, the next page",
-        "Space": "loupe on or off",
+        "Space": "loupe on or off; the other keys work in it too",
     },
-    "Review, blind": {"1 to 5": "surely real to surely synthetic", "Z, Arrows, Space": "as above"},
+    "Review, blind": {
+        "1 to 5": "surely real to surely synthetic",
+        "Z": "undo, as often as you like",
+        "Left, Right": "previous and next image",
+        "Space": "loupe on or off; the other keys work in it too",
+    },
     "Explore": {
         "Left, Right": "one picture back or on",
         "Up, Down": "one row up or down, in the wall of seeds",
@@ -34,17 +39,19 @@ KEYS = {
 
 def tables() -> None:
     """The keys of each page."""
-    for place, keys in KEYS.items():
-        st.markdown(f"**{place}**")
-        st.table({f"`{key}`": action for key, action in keys.items()}, border="horizontal", hide_header=True)
+    with st.container(key="key-tables"):
+        for place, keys in KEYS.items():
+            st.markdown(f"**{place}**")
+            st.table({f"`{key}`": action for key, action in keys.items()}, border="horizontal", hide_header=True)
 
 
-def _rows() -> str:
-    groups = []
-    for place, keys in KEYS.items():
-        rows = "".join(f"<tr><td><kbd>{html.escape(key)}</kbd></td><td>{html.escape(action)}</td></tr>" for key, action in keys.items())
-        groups.append(f"<h3>{html.escape(place)}</h3><table><tbody>{rows}</tbody></table>")
-    return "".join(groups)
+def rows(place: str) -> str:
+    """The keys of a page as rows of a table in HTML."""
+    return "".join(f"<tr><td><kbd>{html.escape(key)}</kbd></td><td>{html.escape(action)}</td></tr>" for key, action in KEYS[place].items())
+
+
+def _groups() -> str:
+    return "".join(f"<h3>{html.escape(place)}</h3><table><tbody>{rows(place)}</tbody></table>" for place in KEYS)
 
 
 _element = component(
@@ -55,7 +62,7 @@ _element = component(
   <dialog aria-label="Keys" tabindex="-1">
     <h2>Keys</h2>
     <p>Keys of a page act on the element that has the focus. Each has a button, too.</p>
-    {_rows()}
+    {_groups()}
     <button type="button" class="close"><kbd>Esc</kbd> Close</button>
   </dialog>
 </div>

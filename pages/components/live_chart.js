@@ -1,11 +1,15 @@
 // Line charts that are updated in place. Plotly.react changes the drawing and leaves its DOM node alone, so zoom and focus survive a refresh.
 // Streamlit calls the default export again whenever `data` changes; what must outlive a call is kept on the root element.
 
+const KEPT = "gan_aug.smoothing";
+const USUAL = 0.6;
+
 let library = null;
 
 // To start the library takes the browser's one thread a second; the table of runs, which is wanted first, shall not wait for it.
 function quiet() {
-  return new Promise((resolve) => setTimeout(() => requestIdleCallback(resolve, { timeout: 2000 }), 400));
+  const idle = window.requestIdleCallback ?? ((call) => call()); // Safari has none
+  return new Promise((resolve) => setTimeout(() => idle(resolve, { timeout: 2000 }), 400));
 }
 
 function loadPlotly(url) {
@@ -58,7 +62,7 @@ function layout(panel, revision, family) {
     font: { family, size: 11 },
     hovermode: "x unified",
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", itemclick: "toggle" },
-    xaxis: { ...axis, title: { text: panel.x_title, standoff: 6, font: { size: 11 } } },
+    xaxis: { ...axis, rangemode: "tozero", title: { text: panel.x_title, standoff: 6, font: { size: 11 } } },
     yaxis: { ...axis, ...(panel.range ? { range: panel.range } : {}), ...(panel.log ? { type: "log" } : {}) },
   };
 }
@@ -111,6 +115,24 @@ function draw(root) {
   );
 }
 
+// The smoothing that was chosen last. A browser may forbid storage; then it starts at the usual one each time.
+function chosen() {
+  try {
+    const kept = Number(localStorage.getItem(KEPT) ?? USUAL);
+    return Number.isFinite(kept) ? kept : USUAL;
+  } catch {
+    return USUAL;
+  }
+}
+
+function keep(value) {
+  try {
+    localStorage.setItem(KEPT, value);
+  } catch {
+    // only forgotten
+  }
+}
+
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".live-charts");
   root.latest = data;
@@ -118,12 +140,11 @@ export default function ({ data, parentElement }) {
     root.figures = new Map();
     const slider = root.querySelector("input");
     const output = root.querySelector("output");
-    const stored = Number(localStorage.getItem("gan_aug.smoothing") ?? 0.6);
-    slider.value = Number.isFinite(stored) ? stored : 0.6;
+    slider.value = chosen();
     output.textContent = Number(slider.value).toFixed(2);
     slider.oninput = () => {
       output.textContent = Number(slider.value).toFixed(2);
-      localStorage.setItem("gan_aug.smoothing", slider.value);
+      keep(slider.value);
       draw(root);
     };
   }

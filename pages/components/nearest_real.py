@@ -14,7 +14,7 @@ from gan_aug.records import Run
 from gan_aug.study import history
 from pages.components import address, chrome, generators, job_cards
 from pages.components.filmstrip import Real
-from pages.components.painting import Painting
+from pages.components.generation import Generated
 from pages.components.pictures import data_uri
 
 MOST = 384  # pictures that are compared in one view; each is looked at in 8 flips and turns
@@ -33,13 +33,13 @@ def asked() -> bool:
     )  # fmt: skip
 
 
-def panel(painted: Sequence[Painting]) -> dict[str, Space]:
+def panel(generated: Sequence[Generated]) -> dict[str, Space]:
     """What is ready to be compared with, by run id; for other runs, words and the button that prepares them."""
     extractor = _pick_extractor()
     known = {record.name for record in list_datasets()}
     found: dict[str, Space] = {}
     missing: list[Run] = []
-    for each in {each.run.id: each for each in painted}.values():
+    for each in {each.run.id: each for each in generated}.values():
         run = each.run
         if run.dataset not in known:
             _without_dataset(each)
@@ -75,9 +75,9 @@ def extractors() -> list[str]:
     return [nearest.DERM, *itertools.islice(own, _MOST_CLASSIFIERS)]
 
 
-def _without_dataset(painted: Painting) -> None:
+def _without_dataset(generated: Generated) -> None:
     """Without the training images there is nothing to show; an audit that travelled with the run may still tell."""
-    run, checkpoint = painted.run, next((name.checkpoint for name in painted.names if name), None)
+    run, checkpoint = generated.run, next((name.checkpoint for name in generated.names if name), None)
     name = chrome.plain(generators.short(run))
     st.info(
         f"The images that {name} was trained on (dataset {chrome.plain(run.dataset)}) are not in this workspace, so the nearest of them "
@@ -139,19 +139,19 @@ def _answers() -> collections.OrderedDict[tuple[str, str], tuple[Real, ...]]:
     return collections.OrderedDict()
 
 
-def known(space: Space, painted: Painting) -> tuple[Real, ...] | None:
+def known(space: Space, generated: Generated) -> tuple[Real, ...] | None:
     """The nearest real images of pictures, if they were looked up already."""
-    return _answers().get((space.record.features_sha256, painted.digest))
+    return _answers().get((space.record.features_sha256, generated.digest))
 
 
-def look_up(space: Space, painted: Painting) -> Iterator[float]:
+def look_up(space: Space, generated: Generated) -> Iterator[float]:
     """Find them; yields how far it is, and :func:`known` has them at the end."""
     found: list[Neighbour] = []
-    for start in range(0, len(painted.images), _BLOCK):
-        found += space.find(painted.images[start : start + _BLOCK])
-        yield min(1.0, (start + _BLOCK) / len(painted.images))
+    for start in range(0, len(generated.images), _BLOCK):
+        found += space.find(generated.images[start : start + _BLOCK])
+        yield min(1.0, (start + _BLOCK) / len(generated.images))
     answers = _answers()
-    answers[(space.record.features_sha256, painted.digest)] = tuple(_real(space, each) for each in found)
+    answers[(space.record.features_sha256, generated.digest)] = tuple(_real(space, each) for each in found)
     while len(answers) > 1 and sum(map(len, list(answers.values()))) > _KEPT:
         answers.popitem(last=False)
 

@@ -7,7 +7,6 @@ import streamlit as st
 from gan_aug import runs, store, study
 from gan_aug.data.dataset import list_datasets
 from gan_aug.errors import NotFound
-from gan_aug.records import Run
 from gan_aug.study import Analysis
 from pages.components import chrome, shipped
 
@@ -55,29 +54,25 @@ def _data() -> Step:
 
 
 def _gan() -> Step:
-    states = [runs.status(run.id).state for run in trained_here()]
+    found = runs.list_runs("gan")
+    states = [runs.status(run.id).state for run in found if not shipped.is_shipped(run)]
     trained, training = states.count("finished"), states.count("running")
-    detail = f"{trained} trained, {training} in training." if states else "It learns to paint lesions like those in the train part."
-    if came := len(runs.list_runs("gan")) - len(states):
+    detail = f"{trained} trained, {training} in training." if states else "It learns to generate lesions like those in the train part."
+    if came := len(found) - len(states):
         detail += f" {came} came with gan_aug."
     return Step("Train a GAN", trained > 0, detail, "pages/train.py", "Train")
-
-
-def trained_here() -> list[Run]:
-    """The GANs that did not come with gan_aug."""
-    return [run for run in runs.list_runs("gan") if not shipped.is_shipped(run)]
 
 
 def _review() -> Step:
     batches = store.batches()
     judged = [batch for batch in batches if batch.n_reviewers]
-    detail = f"{len(judged)} of {len(batches)} batches have been looked at." if batches else "Accept or reject painted lesions."
-    return Step("Review what it paints", bool(judged), detail, "pages/review.py", "Review")
+    detail = f"{len(judged)} of {len(batches)} batches have been looked at." if batches else "Accept or reject generated lesions."
+    return Step("Review what it generates", bool(judged), detail, "pages/review.py", "Review")
 
 
 def _compare() -> Step:
     studies = study.list_studies()
-    detail = f"{len(studies)} planned or done." if studies else "Train classifiers with and without painted lesions, on one fair test."
+    detail = f"{len(studies)} planned or done." if studies else "Train classifiers with and without generated lesions, on one fair test."
     return Step("Compare classifiers", last_analysis() is not None, detail, "pages/compare.py", "Compare")
 
 

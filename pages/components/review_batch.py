@@ -1,4 +1,4 @@
-"""The form that has the pictures of a new review batch painted."""
+"""The form that has the pictures of a new review batch generated."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ from pages.components import chrome, generators, job_cards
 MODES = {"curate": "Curate", "blind": "Blind"}
 
 _ABOUT = {
-    "curate": "Keep or reject painted images, one by one; the accepted ones become a set for a study.",
-    "blind": "Painted and real images in a random order, for each reader another; a tenth is shown twice. Readers are told neither the mix "
-    "nor the repeats, and nothing of right or wrong before the batch is closed.",
+    "curate": "Keep or reject generated images, one by one; the accepted ones become a set for a study.",
+    "blind": "Generated and real images in a random order, for each reader another; a tenth is shown twice. Readers are told neither the "
+    "mix nor the repeats, and nothing of right or wrong before the batch is closed.",
 }
 _PARTS = {"train": "train (the generator has seen them)", "val": "val (held out)"}
 _NO_EXTRACTOR = "none: distances stay unknown"
@@ -42,10 +42,10 @@ def new_batch() -> None:
         first = right.number_input("First seed", 0, 10**9, 0, help="Seeds count up from here. One seed is always the same picture.")
         more = _curate_options() if mode == "curate" else _blind_options(run)
         name = st.text_input("Name of the batch", value=chrome.free_name(f"{run.spec}-{run.id[-4:]}", taken), max_chars=100).strip()
-        if not st.form_submit_button("Paint the batch", icon=":material/brush:", type="primary"):
+        if not st.form_submit_button("Generate the batch", icon=":material/brush:", type="primary"):
             return
     if check_name(name, "batch name") in taken:
-        raise InvalidValue(f"There already is a batch {name}, or one is being painted.", "Choose another name.")
+        raise InvalidValue(f"There already is a batch {name}, or one is being generated.", "Choose another name.")
     reference = runs.resolve(run.id)[1].id
     arguments = {"name": name, "reference": reference, "n": int(n), "first_seed": int(first), "class_name": class_name, "mode": mode}
     jobs.submit("review_batch", arguments | more)
@@ -54,11 +54,11 @@ def new_batch() -> None:
 
 def _curate_options() -> dict[str, Any]:
     """What the images are compared through, so that they can be sorted."""
-    there = ["derm"] if (workspace.checkpoints() / "pretrained" / "derm").exists() else []
+    there = ["derm"] if (workspace.pretrained() / "derm").exists() else []
     choices = [*there, _NO_EXTRACTOR]
     chosen = st.selectbox(
         "Measure distances through", choices,
-        help="Distance to the nearest training image and to the nearest other image of the batch, once, when it is painted.",
+        help="Distance to the nearest training image and to the nearest other image of the batch, once, when it is generated.",
     )  # fmt: skip
     return {"extractor": None if chosen == _NO_EXTRACTOR else chosen}
 

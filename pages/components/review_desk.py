@@ -18,7 +18,7 @@ SHOWS = {"all": "All", "undecided": "Undecided", "accept": "Accepted", "reject":
 
 # Orders of a batch to be curated: label, and whether large values come first. Images of which the value is not known come last.
 SORTS = {
-    "made": ("As painted", False),
+    "made": ("As generated", False),
     "nearest_real": ("Nearest to a real image first", False),
     "d_score": ("Least real to the discriminator first", False),
     "uniqueness": ("Least unique first", False),

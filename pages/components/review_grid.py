@@ -7,7 +7,7 @@ from typing import Any
 
 from streamlit.components.v2 import component
 
-from pages.components import pictures
+from pages.components import keys, pictures
 from pages.components.review_events import REASON_CODES, REASONS, SCALE
 
 __all__ = ["PAGE_SIZE", "REASONS", "REASON_CODES", "SCALE", "Grid", "Tile", "show"]
@@ -21,15 +21,21 @@ def _text(*names: str) -> str:
     return "\n".join((_folder / name).read_text(encoding="utf-8") for name in names)
 
 
+def _html(name: str, place: str) -> str:
+    """The markup of a panel, with the dialogs that both have and the list of its own keys."""
+    dialogs = _text("review_dialogs.html").replace("<!-- keys -->", keys.rows(place))
+    return _text(name).replace("<!-- dialogs -->", dialogs)
+
+
 _grid = component(
     "gan_aug_review_grid",
-    html=_text("review_grid.html"),
+    html=_html("review_grid.html", "Review"),
     css=_text("review_grid.css"),
     js=_text("review_queue.js", "review_base.js", "review_grid.js"),
 )
 _blind = component(
     "gan_aug_review_blind",
-    html=_text("review_blind.html"),
+    html=_html("review_blind.html", "Review, blind"),
     css=_text("review_grid.css"),
     js=_text("review_queue.js", "review_base.js", "review_blind.js"),
 )

@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.errors import StreamlitAuthError, StreamlitSecretNotFoundError
 
 from gan_aug.errors import UserError
-from pages.components import chrome
+from pages.components import chrome, login_return
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +53,7 @@ def _by_login(providers: list[str | None]) -> Reader | None:
                     st.login(provider)
                 except StreamlitAuthError as error:
                     raise UserError(f"The log-in cannot be used: {error}", "Mend [auth] in the app's secrets, or what it needs.") from None
+        login_return.remember()
     return None
 
 

@@ -40,6 +40,6 @@ def _about(desk: Desk, sort: str) -> str:
     extractor = store.batch(desk.batch).settings.get("extractor")
     if not values:
         why = "its run has no discriminator's weights" if sort == "d_score" else "the batch was made without an extractor"
-        return f"Not known: {why}. The order is as painted."
+        return f"Not known: {why}. The order is as generated."
     source = "Logit of the run's own discriminator" if sort == "d_score" else f"Distance through {chrome.plain(extractor or '')}"
     return f"{source}, known of {len(values)} of {len(desk.cases)} images: {min(values):.3g} to {max(values):.3g}."

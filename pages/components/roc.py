@@ -141,7 +141,7 @@ def differences(part: PartResult, base: str, lines: Sequence[Line]) -> go.Figure
         texts.append(f"<b>{line.label}</b><br>{numbers}")
     figure.add_vline(x=0, line={"width": 1.5, "dash": "dot", "color": palette.GREY})
     rows(figure, texts, f"Difference in AUC to {base}", statement(part))
-    figure.update_xaxes(tickformat="+.2f")
+    figure.update_xaxes(tickformat="+.3~f")
     return figure
 
 

@@ -1,4 +1,4 @@
-// A point on the plane of seeds, moved by dragging the picture or the knob of the map, or by keys; the server paints.
+// A point on the plane of seeds, moved by dragging the picture or the knob of the map, or by keys; the server generates.
 //
 // While somebody drags, one wish is on its way at a time, and the newest follows when its picture has come: a slow server is never flooded, and
 // the last position always gets its picture. A wish that is not answered is sent again.

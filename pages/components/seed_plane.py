@@ -1,4 +1,4 @@
-"""The seed plane: a picture and a map, on both of which a point is dragged, while the server paints (seed_plane.js)."""
+"""The seed plane: a picture and a map, on both of which a point is dragged, while the server generates (seed_plane.js)."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from gan_aug.study import Estimate, Ladder, PartResult
 from pages.components import palette
-from pages.components.figure_parts import HEIGHT, Line, dots, error_bar, footnote, interval, rows, statement
+from pages.components.figure_parts import HEIGHT, Line, dots, error_bar, footnote, interval, named_above, rows, statement
 
 
 def seeds(part: PartResult, lines: Sequence[Line]) -> go.Figure:
@@ -51,7 +51,7 @@ def seed_differences(part: PartResult, base: str, lines: Sequence[Line]) -> go.F
         texts.append(f"<b>{line.label}</b><br>{words}")
     figure.add_vline(x=0, line={"width": 1.5, "dash": "dot", "color": palette.GREY})
     rows(figure, texts, f"Difference in AUC to {base}, seed by seed", statement(part), room=92)
-    figure.update_xaxes(tickformat="+.2f")
+    figure.update_xaxes(tickformat="+.3~f")
     return figure
 
 
@@ -97,13 +97,7 @@ def progress(series: Sequence[Series], x: str, y: str, note: str, zero: bool = F
         )
     if zero:
         figure.add_hline(y=0, line={"width": 1.5, "dash": "dot", "color": palette.GREY})
-    room = 22 * len(series)
-    figure.update_layout(
-        height=HEIGHT - 60 + room,
-        showlegend=True,
-        legend={"x": 0, "y": 1.01, "xanchor": "left", "yanchor": "bottom"},
-        margin={"l": 0, "r": 10, "t": room + 10, "b": 80},
-    )
+    named_above(figure, HEIGHT - 60)
     figure.update_xaxes(title=x, zeroline=False)
     figure.update_yaxes(title=y, zeroline=False)
     footnote(figure, note)

@@ -1,6 +1,6 @@
 """Stars: pictures of whole seeds that somebody wants to judge later, kept in the address until they become a review batch.
 
-A review batch repaints its pictures from seeds, so a picture between two seeds cannot be starred. The address holds the stars because they
+A review batch generates its pictures from seeds, so a picture between two seeds cannot be starred. The address holds the stars because they
 are a choice and no decision yet; what is decided about the pictures goes to the database, by way of the batch.
 """
 
@@ -19,7 +19,7 @@ from pages.components.review_batch import taken_names
 KEY = "stars"  # in the address, once for each generator, class and variety
 MOST = 500  # stars in all; an address cannot grow for ever
 
-_JOB = "stars_job"  # the job that paints the batch which was asked for last
+_JOB = "stars_job"  # the job that generates the batch which was asked for last
 
 Group = tuple[str, str | None, float]  # snapshot, class, truncation: what one review batch can hold
 
@@ -85,10 +85,10 @@ def _submitted(job: Job) -> None:
     batch = job.arguments["name"]
     name = chrome.plain(batch)
     if job.status in ("failed", "cancelled", "lost"):
-        st.error(f"The batch {name} was not painted. {chrome.plain(job.message)}", icon=":material/error:")
+        st.error(f"The batch {name} was not generated. {chrome.plain(job.message)}", icon=":material/error:")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        state = "is ready" if job.status == "done" else "is being painted"
+        state = "is ready" if job.status == "done" else "is being generated"
         st.markdown(f":material/brush: The batch {name} {state}.", width="content")
         st.page_link("pages/review.py", label="Go to Review", icon=":material/arrow_forward:", query_params={"batch": batch})
 
@@ -103,7 +103,7 @@ def _line(group: Group, seeds: list[int]) -> None:
     place = f"{checkpoint}-{class_name}-{truncation:g}"
     with st.popover("Make a review batch", icon=":material/rate_review:"), chrome.guard(), st.form(f"batch-{place}", border=False):
         name = st.text_input("Name of the batch", value=_free_name(checkpoint), max_chars=100).strip()
-        if st.form_submit_button("Paint the batch", icon=":material/brush:", type="primary"):
+        if st.form_submit_button("Generate the batch", icon=":material/brush:", type="primary"):
             _submit(name, group, seeds)
     st.button("Remove", key=f"remove-{place}", icon=":material/star_border:", on_click=_remove, args=(group,))
 
@@ -115,7 +115,7 @@ def _remove(group: Group) -> None:
 def _submit(name: str, group: Group, seeds: list[int]) -> None:
     checkpoint, class_name, truncation = group
     if check_name(name, "batch name") in taken_names():
-        raise InvalidValue(f"There already is a batch {name}, or one is being painted.", "Choose another name.")
+        raise InvalidValue(f"There already is a batch {name}, or one is being generated.", "Choose another name.")
     runs.resolve(checkpoint)  # an address may name what is not there
     arguments = {"name": name, "reference": checkpoint, "seeds": seeds, "class_name": class_name, "truncation": truncation}
     job = jobs.submit("review_batch", arguments)

@@ -99,7 +99,7 @@ def choose_ratios() -> list[float]:
         default=[1.0],
         format_func=lambda ratio: f"{ratio:g}",
         key="ratios",
-        help="Of the class that the generator paints. With several, the results hold a curve over the ratio.",
+        help="Of the generator's class. With several, the results hold a curve over the ratio.",
     )
 
 
@@ -108,11 +108,11 @@ def _from_generators(record: Dataset, ratios: list[float]) -> dict[str, str]:
     found: dict[str, Run] = {name: run for name, run in generators.available().items() if set(run.classes) <= set(record.classes)}
     words = {}
     for run_id, run in found.items():
-        painted = f"{generators.short(run)}, {run.class_name or ' and '.join(run.classes)}"
+        generated = f"{generators.short(run)}, {run.class_name or ' and '.join(run.classes)}"
         for ratio in sorted(ratios):
-            words[f"standard+synthetic:{run_id}@{ratio}"] = f"standard + synthetic, {amount(ratio)} ({painted})"
-            words[f"synthetic:{run_id}@{ratio}"] = f"synthetic, {amount(ratio)} ({painted})"
-        words[f"standard+balance:{run_id}"] = f"standard + synthetic until the classes are even ({painted})"
+            words[f"standard+synthetic:{run_id}@{ratio}"] = f"standard + synthetic, {amount(ratio)} ({generated})"
+            words[f"synthetic:{run_id}@{ratio}"] = f"synthetic, {amount(ratio)} ({generated})"
+        words[f"standard+balance:{run_id}"] = f"standard + synthetic until the classes are even ({generated})"
     return words
 
 

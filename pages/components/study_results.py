@@ -161,7 +161,8 @@ def _curves(plan: Plan, analysis: Analysis, part: PartResult, lines: list[Line])
     )
     st.caption(
         f"Base: {chrome.plain(analysis.base)}, fixed when the study was planned. p is corrected for the number of schemes (Holm); “no "
-        "evidence” is not evidence of no effect. Thresholds were chosen on val and then frozen. Brier after recalibration on val."
+        "evidence” is not evidence of no effect. At an aim: sensitivity / specificity with the threshold that reaches it on val. Brier "
+        "after recalibration on val."
     )
 
 

@@ -64,15 +64,19 @@ def _metric_row(base: str, line: Line, learned: bool) -> dict[str, str]:
         "p (Holm)": p_text(comparison.p_holm).removeprefix("p = ").removeprefix("p ") if comparison else "",
         "Says": (OUTCOMES[comparison.outcome] if learned else "withheld") if comparison else "",
         "AP": f"{arm.average_precision:.3f}",
-        f"At {arm.at_specificity.aim}": _operating(arm.at_specificity),
-        f"At {arm.at_sensitivity.aim}": _operating(arm.at_sensitivity),
+        _aim(arm.at_specificity): _operating(arm.at_specificity),
+        _aim(arm.at_sensitivity): _operating(arm.at_sensitivity),
         "Brier": f"{arm.brier:.3f}",
-        "Seeds: mean ± SD": _spread(arm),
+        "Seeds ± SD": _spread(arm),
     }
 
 
+def _aim(point: Operating) -> str:
+    return f"At {point.aim}".replace("specificity", "spec.").replace("sensitivity", "sens.")
+
+
 def _operating(point: Operating) -> str:
-    return f"sens. {point.sensitivity:.2f}, spec. {point.specificity:.2f}" if point.threshold is not None else "no threshold on val"
+    return f"{point.sensitivity:.2f} / {point.specificity:.2f}" if point.threshold is not None else "no threshold on val"
 
 
 def _spread(arm: ArmResult) -> str:

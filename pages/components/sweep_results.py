@@ -146,7 +146,7 @@ def _differences(sweep: Sweep, result: SweepResult, labels: dict[str, str]) -> o
             found = [Estimate(row.difference, row.low, row.high, "") for row in mine]
             series.append(Series(labels[scheme], places, found, number, [not row.learned for row in mine]))
     figure = spread.progress(series, "", "Difference in AUC", _note(sweep), zero=True, joined=sweep.kind == "fraction")
-    figure.update_yaxes(tickformat="+.2f")
+    figure.update_yaxes(tickformat="+.3~f")
     return figure.update_xaxes(tickvals=places, ticktext=ticks)
 
 

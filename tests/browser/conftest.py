@@ -35,9 +35,22 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def app(workspace: Path, chromium: Any) -> Iterator[App]:
+def app_url() -> str:
+    """Where the app will listen."""
+    return free_address()
+
+
+@pytest.fixture
+def app_environment() -> dict[str, str]:
+    """What the app's environment holds beside that of the tests; a file of tests may have its own."""
+    return {}
+
+
+@pytest.fixture
+def app(workspace: Path, chromium: Any, app_url: str, app_environment: dict[str, str]) -> Iterator[App]:
     """The app on an empty workspace of its own. Jobs that are left at the end are ended, and their worker with them."""
-    served = App(free_address(), workspace, {**os.environ, "OMP_NUM_THREADS": "1"}, workspace.parent / "app.log")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **app_environment}
+    served = App(app_url, workspace, environment, workspace.parent / "app.log")
     served.start()
     yield served
     served.stop()

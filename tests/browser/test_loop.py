@@ -51,7 +51,7 @@ def load_demo(page: Any, app: App) -> None:
 
 def train(page: Any) -> None:
     go(page, "Train")
-    fill(page, "Length [thousand images]", "1.5")
+    fill(page, "Length [thousand images]", "2.5")
     page.get_by_text("Advanced settings").click()
     fill(page, "Statistics every", "0.1")
     fill(page, "Snapshot every", "0.5")
@@ -62,18 +62,23 @@ def train(page: Any) -> None:
 
 
 def watch_the_chart(page: Any) -> None:
-    """While the training goes on, the chart takes new points, keeps its zoom, and is never rebuilt."""
+    """While the training goes on, the chart takes new points five times over, keeps its zoom, and is never rebuilt."""
     page.evaluate(
         """() => {
             window.plot = document.querySelector('.live-plot');
-            window.points = window.plot.data[1].x.length;
+            window.lengths = new Set();  // numbers of points that were drawn
             window.removed = 0;
+            const react = window.Plotly.react;
+            window.Plotly.react = (plot, traces, ...more) => {
+                if (plot === window.plot) window.lengths.add(traces[1].x.length);
+                return react(plot, traces, ...more);
+            };
             new MutationObserver((changes) => { for (const change of changes) window.removed += change.removedNodes.length; })
                 .observe(window.plot.closest('.live-grid'), { childList: true });
             return window.Plotly.relayout(window.plot, { 'xaxis.range': [0, 0.3] });
         }"""
     )
-    page.wait_for_function("window.plot.data[1].x.length > window.points", timeout=LONG)
+    page.wait_for_function("window.lengths.size >= 6", timeout=LONG)
     assert page.evaluate("window.plot.isConnected && window.removed === 0")
     assert page.evaluate("window.plot.layout.xaxis.range") == [0, 0.3]
 
@@ -107,7 +112,7 @@ def judge(page: Any) -> None:
     """Three keys are three decisions in the database, and the undone one is taken back."""
     go(page, "Review")
     fill(page, "Images", "20")
-    page.get_by_role("button", name="Paint the batch").click()
+    page.get_by_role("button", name="Generate the batch").click()
     fill(page, "Your name", "reader")
     grid = page.locator(".review .grid")
     expect(grid.locator(".tile")).to_have_count(20, timeout=LONG)
