@@ -6,8 +6,8 @@ It wants torch, pandas, pyarrow, safetensors, onnx, onnxscript, onnxruntime and 
 skipped, and that is said, where efficientnet-pytorch is missing. Without CUDA everything runs on the CPU. Exit code 0: every check held.
 
 Checked: every statistic is finite; a training that was stopped half-way goes on from there and ends with the weights of one that was not
-stopped (on a CPU to the last bit; on a GPU, where sums have no fixed order, the largest difference is only shown); the GPU paints what ONNX
-Runtime paints on the CPU, to 1/255; EfficientNet gives the same probabilities on both.
+stopped (on a CPU to the last bit; on a GPU, where sums have no fixed order, the largest difference is only shown); pictures of the GPU are
+those of ONNX Runtime on the CPU, to 1/255; EfficientNet gives the same probabilities on both.
 """
 
 import argparse
@@ -108,14 +108,14 @@ def compare_pictures(made: Checkpoint, on: torch.device) -> Result:
     result = {"spread": round(float(reference.std()), 1)}
     for name, tf32 in (("picture_diff", False), ("tf32_diff", True)):
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=tf32):
-            painted = G.to(on)(torch.from_numpy(z).to(on), None if y is None else torch.from_numpy(y).to(on))
-        pixels = images.to_uint8(painted.permute(0, 2, 3, 1).cpu().numpy())
+            generated = G.to(on)(torch.from_numpy(z).to(on), None if y is None else torch.from_numpy(y).to(on))
+        pixels = images.to_uint8(generated.permute(0, 2, 3, 1).cpu().numpy())
         result[name] = int(np.abs(pixels.astype(int) - reference.astype(int)).max())
     return result
 
 
 def smoke_gan(name: str, size: int, steps: int, on: torch.device) -> Result:
-    """Train, resume and paint with one GAN, its preset small-data."""
+    """Train, resume and generate with one GAN, its preset small-data."""
     step_kimg = BATCH * catalog.gan_config(name).d_steps / 1000
     tick = steps // 2 * step_kimg
     settings = {"resolution": size, "batch_size": BATCH, "total_kimg": (steps - 0.5) * step_kimg, "tick_kimg": tick, "snapshot_kimg": tick}

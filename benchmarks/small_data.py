@@ -3,11 +3,13 @@
     python benchmarks/small_data.py run --data NAME [--gans dcgan,sngan] [--recipes small-data,aidl21,paper] [--seeds 0] [--kimg 100]
                                         [--extractor derm] [--minutes 30]
     python benchmarks/small_data.py table
+    python benchmarks/small_data.py summary
 
 A cell is one GAN, recipe and seed on one dataset, all classes together. ``run`` works through the cells for so many minutes and then stops;
-called again, it goes on where it was. Each finished cell appends a row to results/small_data.jsonl, whence ``table`` prints. A recipe is a
-preset, or a preset and settings that differ from it: ``small-data+r1_gamma=0,augment=translation``. Arithmetic (bf16 where the processor
-has it, channels_last) is the same for all recipes that do not name it, so that they differ in method and not in speed.
+called again, it goes on where it was. Each finished cell appends a row to results/small_data.jsonl, whence ``table`` prints them all and
+``summary`` the README's table. A recipe is a preset, or a preset and settings that differ from it: ``small-data+r1_gamma=0``. Arithmetic
+(bf16 where the processor has it, channels_last) is the same for all recipes that do not name it, so that they differ in method and not in
+speed.
 
 Measured on val, which chooses between recipes: KID with its interval and the floor of two real sets, Frechet distance, precision, recall,
 density, coverage, all through one extractor; and the audit, so that a gain by copying cannot hide. ``--part test`` measures a finished
@@ -16,6 +18,7 @@ cell on images that chose nothing.
 
 import argparse
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -34,6 +37,8 @@ from gan_aug.records import GanConfig, parse_settings
 RESULTS = Path(__file__).parent / "results" / "small_data.jsonl"
 ARITHMETIC = {"precision": "auto", "channels_last": True}
 AUDITED = 200  # images of each kind
+PRESETS = ("small-data", "aidl21", "paper")
+SUMMED_KIMG = 100.0
 CELL = ("data", "split", "gan", "recipe", "seed", "kimg")
 
 Row = dict[str, Any]
@@ -132,6 +137,45 @@ def print_table() -> None:
                 f"{row['recipe']}{'' if row['audit'] == audit.CLEAN else ' - ' + row['audit']}"
             )
         print(f"{_metrics(floor, '')}  {'':33}two sets of {members[0]['floor_n']} real images")
+        _print_seeds(members)
+
+
+def _print_seeds(members: list[Row]) -> None:
+    """Of each recipe that was trained from several seeds: mean and spread of KID, lowest first."""
+    recipes: dict[str, list[float]] = {}
+    for row in members:
+        recipes.setdefault(row["recipe"], []).append(row["kid"])
+    for recipe, kids in sorted(recipes.items(), key=lambda item: np.mean(item[1])):
+        if len(kids) > 1:
+            print(f"{np.mean(kids):8.4f}  mean of {len(kids)} seeds, SD {np.std(kids, ddof=1):.4f}: {recipe}")
+
+
+def summary() -> str:
+    """KID of the presets on val, as a table in Markdown: mean over seeds, and the seeds. Beside it the best preset on test."""
+    found: dict[tuple[str, str], dict[tuple[str, str], list[Row]]] = {}
+    for row in rows():
+        preset, _, changes = row["recipe"].partition("+")
+        if row["kimg"] == SUMMED_KIMG and re.fullmatch(r"(width=\d+)?", changes):
+            found.setdefault((row["data"], row["gan"]), {}).setdefault((row["part"], preset), []).append(row)
+    lines = [
+        f"| data, GAN | {' | '.join(f'`{preset}`' for preset in PRESETS)} | two real sets | the best one on test |",
+        "|---|" + "---|" * 5,
+    ]
+    for (data, gan), cells in sorted(found.items()):
+        kids = {preset: [row["kid"] for row in sorted(cells.get(("val", preset), []), key=lambda row: row["seed"])] for preset in PRESETS}
+        best = min((preset for preset in PRESETS if kids[preset]), key=lambda preset: np.mean(kids[preset]))
+        tested = [row["kid"] for row in cells.get(("test", best), [])]
+        floor = next(row["floor"]["kid"] for (part, _), members in cells.items() for row in members if part == "val")
+        values = [*(_kids(kids[preset]) for preset in PRESETS), f"{floor:z.3f}", _kids(tested)]
+        lines.append(f"| `{data}`, {catalog.entry(gan).title} | {' | '.join(values)} |")
+    return "\n".join(lines)
+
+
+def _kids(values: list[float]) -> str:
+    if not values:
+        return "-"
+    seeds = f" ({', '.join(f'{value:z.3f}' for value in values)})" if len(values) > 1 else ""
+    return f"{np.mean(values):z.3f}{seeds}"
 
 
 def _metrics(values: Row, interval: str) -> str:
@@ -145,6 +189,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("table", help="print the stored results")
+    verbs.add_parser("summary", help="print the README's table of the presets")
     run = verbs.add_parser("run", help="train and measure cells", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     run.add_argument("--data", required=True, help="a dataset of the workspace, with its split")
     run.add_argument("--extractor", default="derm", help="what all cells are measured through")
@@ -158,8 +203,10 @@ def main() -> int:
     try:
         if options.verb == "run":
             run_cells(options)
-        else:
+        elif options.verb == "table":
             print_table()
+        else:
+            print(summary())
     except UserError as error:
         print(f"{error.what}\n{error.todo}", file=sys.stderr)
         return 1

@@ -9,7 +9,7 @@ printed are the median and the range over the rounds.
 
     dcgan          examples/dcgan            against ours in bf16 and in fp32
     wgan_gp        the plain mathematics     against ours: five critic steps, in which the fakes keep their graph, and one of G; fp32, eager
-    sngan          the plain mathematics     against ours: fakes painted twice, statistics read at every step; fp32, eager
+    sngan          the plain mathematics     against ours: fakes generated twice, statistics read at every step; fp32, eager
 
 A rate is taken from the moments at which a process says that a step is done, after the first five: images per second of wall time, and per
 second of processor time (of all its threads; on a GPU that column says little). Results go to results/train_speed.json, with the device's
