@@ -2,7 +2,7 @@
 
     python docs/screenshots.py http://localhost:8501 train=/train?run=RUN explore=/explore?mode=walk ...
 
-Each NAME=ADDRESS becomes docs/pictures/NAME.webp, 1400 pixels wide, as high as the page but at most 1,250. Only for workspaces of phantoms
+Each NAME=ADDRESS becomes docs/pictures/NAME.webp, 1400 pixels wide, as high as the page but at most 1,400. Only for workspaces of phantoms
 and shipped models: a page that shows a photograph of a patient must never be committed.
 """
 
@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "brows
 
 from served import FLAGS, chromium_program
 
-WIDTH, MOST = 1400, 1250
+WIDTH, LEAST, MOST = 1400, 700, 1400
 OUT = Path(__file__).parent / "pictures"
 
 
@@ -31,13 +31,13 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=chromium_program(), args=list(FLAGS))
         for item in wanted:
             name, _, path = item.partition("=")
-            page = browser.new_page(viewport={"width": WIDTH, "height": MOST})
+            page = browser.new_page(viewport={"width": WIDTH, "height": LEAST})
             page.goto(address.rstrip("/") + path)
             page.wait_for_selector("h1", timeout=60_000)
             page.wait_for_selector("[data-testid=stStatusWidget]", state="detached")
             page.wait_for_timeout(4000)  # charts and pictures that arrive with a fragment
             height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-            page.set_viewport_size({"width": WIDTH, "height": min(MOST, max(700, height))})
+            page.set_viewport_size({"width": WIDTH, "height": min(MOST, max(LEAST, height))})
             page.wait_for_timeout(1000)
             picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
             picture.save(OUT / f"{name}.webp", quality=88, method=6)
