@@ -54,6 +54,36 @@ def test_similarity_is_one_for_turned_copies_high_for_saved_again_and_low_for_ot
     assert similarity(one, other) == similarity(other, one)
 
 
+def spot(seed: int) -> np.ndarray:
+    """A dark round spot on plain skin, with a network of its own, (64, 64, 3) uint8."""
+    y, x = np.mgrid[0:64, 0:64]
+    network = ((y // 4 * (7 + seed) + x // 4 * (11 + 2 * seed)) ** 2 // 5 % 31) - 15
+    inside = (2 * x - 63) ** 2 + (2 * y - 63) ** 2 < 20**2
+    grey = 190 - inside * (110 + network) + network[::-1] // 8
+    return np.stack([grey + 20, grey - 10, grey - 30], axis=2).astype(np.uint8)
+
+
+def test_spots_of_one_shape_are_told_apart_by_their_networks():
+    """By correlation alone they are alike: the dark spot outweighs all else."""
+    described = [duplicates.describe(spot(seed)[None]) for seed in (0, 1)]
+    assert duplicates._correlation(*described)[0] > 0.95
+    assert similarity(spot(0), spot(1)) < duplicates.THRESHOLD < 0.95 < similarity(spot(0), recompressed(np.rot90(spot(0)), 90))
+
+
+def test_a_shifted_picture_is_a_near_duplicate():
+    wide = np.asarray(photograph(3, 80, 80))
+    first, second = wide[8:72, 8:72], wide[10:74, 6:70]
+    assert similarity(first, second) > 0.85
+    assert similarity(first, np.rot90(second)[:, ::-1]) == similarity(first, second) == similarity(second, first)
+
+
+def test_similarities_of_known_pictures():
+    """Every machine finds the same pairs, so that a split is the same everywhere."""
+    found = [similarity(spot(first), spot(second)[::-1]) for first, second in ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))]
+    known = [0.671678538494568, 0.6543149094750395, 0.6287636044220702, 0.6408165211048835, 0.6464430801007738, 0.6809832469493646]
+    assert found == pytest.approx(known, abs=1e-12)
+
+
 def test_light_and_skin_tone_do_not_matter():
     one = arrays(1, 64)[0]
     darker = np.clip(one * 0.7 + 10, 0, 255).astype(np.uint8)
