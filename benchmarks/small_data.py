@@ -4,12 +4,13 @@
                                         [--extractor derm] [--minutes 30]
     python benchmarks/small_data.py table
     python benchmarks/small_data.py summary
+    python benchmarks/small_data.py arithmetic
 
 A cell is one GAN, recipe and seed on one dataset, all classes together. ``run`` works through the cells for so many minutes and then stops;
 called again, it goes on where it was. Each finished cell appends a row to results/small_data.jsonl, whence ``table`` prints them all and
 ``summary`` the README's table. A recipe is a preset, or a preset and settings that differ from it: ``small-data+r1_gamma=0``. Arithmetic
-(bf16 where the processor has it, channels_last) is the same for all recipes that do not name it, so that they differ in method and not in
-speed.
+(bf16 where the processor has it, channels_last) is the same for all recipes, so that they differ in method and not in speed; each row says
+which it was, and ``arithmetic`` sets cells that were trained in both beside each other.
 
 Measured on val, which chooses between recipes: KID with its interval and the floor of two real sets, Frechet distance, precision, recall,
 density, coverage, all through one extractor; and the audit, so that a gain by copying cannot hide. ``--part test`` measures a finished
@@ -28,18 +29,17 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that no installation is needed
 
-from gan_aug import audit, catalog, evaluate, files, runs, train_gan, workspace
+from gan_aug import audit, catalog, device, evaluate, files, runs, train_gan, workspace
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.errors import UserError
 from gan_aug.records import GanConfig, parse_settings
 
 RESULTS = Path(__file__).parent / "results" / "small_data.jsonl"
-ARITHMETIC = {"precision": "auto", "channels_last": True}
 AUDITED = 200  # images of each kind
 PRESETS = ("small-data", "aidl21", "paper")
 SUMMED_KIMG = 100.0
-CELL = ("data", "split", "gan", "recipe", "seed", "kimg")
+CELL = ("data", "split", "gan", "recipe", "seed", "kimg", "arithmetic")
 
 Row = dict[str, Any]
 
@@ -49,11 +49,12 @@ def rows() -> list[Row]:
     return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
 
 
-def settings_of(recipe: str, kimg: float) -> tuple[str, dict[str, Any]]:
-    """Preset of a recipe, and the settings that replace some of the preset's. Commas inside a list are written ``/``."""
-    preset, _, changes = recipe.partition("+")
+def settings_of(cell: Row) -> tuple[str, dict[str, Any]]:
+    """Preset of a cell's recipe, and the settings that replace some of the preset's. Commas inside a list are written ``/``."""
+    preset, _, changes = cell["recipe"].partition("+")
     changed = parse_settings(GanConfig, [change.replace("/", ",") for change in changes.split(",") if change])
-    return preset, {**ARITHMETIC, **changed, "total_kimg": kimg, "tick_kimg": kimg / 40, "snapshot_kimg": kimg / 5}
+    kimg, arithmetic = cell["kimg"], {"precision": cell["arithmetic"], "channels_last": True}
+    return preset, {**arithmetic, **changed, "total_kimg": kimg, "tick_kimg": kimg / 40, "snapshot_kimg": kimg / 5}
 
 
 def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
@@ -62,7 +63,7 @@ def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
     if notes.exists():
         run = runs.load_run(files.read_json(notes)["run"])
     else:
-        preset, settings = settings_of(cell["recipe"], cell["kimg"])
+        preset, settings = settings_of(cell)
         run = train_gan.prepare(cell["gan"], cell["data"], preset=preset, settings=settings, seed=cell["seed"], device_name="auto")
         files.write_json(notes, {"run": run.id})
     train_gan.train(run.id, should_stop=lambda: time.monotonic() > until)
@@ -102,11 +103,13 @@ def run_cells(options: argparse.Namespace) -> None:
     until = time.monotonic() + options.minutes * 60
     open_dataset(options.data)
     split = load_split(options.data)
+    arithmetic = device.resolve_precision(options.arithmetic, device.pick())
     done = {tuple(row[key] for key in (*CELL, "part")) for row in rows()}
     for seed in (int(text) for text in options.seeds.split(",")):
         for recipe in options.recipes.split(";" if ";" in options.recipes or "+" in options.recipes else ","):
             for name in options.gans.split(","):
-                cell = dict(zip(CELL, (options.data, split.id, catalog.entry(name).name, recipe, seed, options.kimg), strict=True))
+                values = (options.data, split.id, catalog.entry(name).name, recipe, seed, options.kimg, arithmetic)
+                cell = dict(zip(CELL, values, strict=True))
                 if recipe.partition("+")[0] not in catalog.entry(name).presets or (*cell.values(), options.part) in done:
                     continue
                 print(f"{time.strftime('%H:%M:%S')}  {' '.join(str(value) for value in cell.values())}", flush=True)
@@ -128,15 +131,16 @@ def print_table() -> None:
     for (data, gan, kimg, part, digest, n), members in sorted(groups.items()):
         floor = members[0]["floor"]
         print(f"\n{gan}, {kimg:g} kimg on {data}; {n} images a side of {part}, {members[0]['extractor']} ({digest[:8]})")
-        print(f"{'KID':>8}  {'95 % interval':>18}  {'Frechet':>8}  prec.  recall  density  cover.  D acc.  auth. %  images/s  seed  recipe")
+        measures = f"{'KID':>8}  {'95 % interval':>18}  {'Frechet':>8}  prec.  recall  density  cover."
+        print(f"{measures}  D acc.  auth. %  images/s  arithm.  seed  recipe")
         for row in sorted(members, key=lambda row: row["kid"]):
             interval = f"{row['kid_ci'][0]:.4f} to {row['kid_ci'][1]:.4f}"
             accuracy = "-" if row["d_accuracy"] is None else f"{row['d_accuracy']:.2f}"
             print(
-                f"{_metrics(row, interval)}  {accuracy:>6}  {row['auth_pct'][0]:7.1f}  {row['images_per_second']:8.0f}  {row['seed']:4d}  "
-                f"{row['recipe']}{'' if row['audit'] == audit.CLEAN else ' - ' + row['audit']}"
+                f"{_metrics(row, interval)}  {accuracy:>6}  {row['auth_pct'][0]:7.1f}  {row['images_per_second']:8.0f}  "
+                f"{row['arithmetic']:>7}  {row['seed']:4d}  {row['recipe']}{'' if row['audit'] == audit.CLEAN else ' - ' + row['audit']}"
             )
-        print(f"{_metrics(floor, '')}  {'':33}two sets of {members[0]['floor_n']} real images")
+        print(f"{_metrics(floor, '')}  {'':42}two sets of {members[0]['floor_n']} real images")
         _print_seeds(members)
 
 
@@ -152,23 +156,33 @@ def _print_seeds(members: list[Row]) -> None:
 
 def summary() -> str:
     """KID of the presets on val, as a table in Markdown: mean over seeds, and the seeds. Beside it the best preset on test."""
-    found: dict[tuple[str, str], dict[tuple[str, str], list[Row]]] = {}
+    found: dict[tuple[str, ...], dict[tuple[str, str], list[Row]]] = {}
     for row in rows():
         preset, _, changes = row["recipe"].partition("+")
         if row["kimg"] == SUMMED_KIMG and re.fullmatch(r"(width=\d+)?", changes):
-            found.setdefault((row["data"], row["gan"]), {}).setdefault((row["part"], preset), []).append(row)
+            protocol = (row["data"], row["gan"], row["split"], row["weights_sha256"])
+            found.setdefault(protocol, {}).setdefault((row["part"], preset), []).append(row)
     lines = [
         f"| data, GAN | {' | '.join(f'`{preset}`' for preset in PRESETS)} | two real sets | the best one on test |",
         "|---|" + "---|" * 5,
     ]
-    for (data, gan), cells in sorted(found.items()):
-        kids = {preset: [row["kid"] for row in sorted(cells.get(("val", preset), []), key=lambda row: row["seed"])] for preset in PRESETS}
+    for (data, gan, split, _), cells in sorted(found.items()):
+        kids = {preset: _by_seed(cells.get(("val", preset), [])) for preset in PRESETS}
         best = min((preset for preset in PRESETS if kids[preset]), key=lambda preset: np.mean(kids[preset]))
-        tested = [row["kid"] for row in cells.get(("test", best), [])]
         floor = next(row["floor"]["kid"] for (part, _), members in cells.items() for row in members if part == "val")
-        values = [*(_kids(kids[preset]) for preset in PRESETS), f"{floor:z.3f}", _kids(tested)]
-        lines.append(f"| `{data}`, {catalog.entry(gan).title} | {' | '.join(values)} |")
+        values = [*(_kids(kids[preset]) for preset in PRESETS), f"{floor:z.3f}", _kids(_by_seed(cells.get(("test", best), [])))]
+        several = sum((data, gan) == other[:2] for other in found) > 1
+        name = f"`{data}`, {catalog.entry(gan).title}" + (f", split {split}" if several else "")
+        lines.append(f"| {name} | {' | '.join(values)} |")
     return "\n".join(lines)
+
+
+def _by_seed(members: list[Row]) -> list[float]:
+    """KID of each seed, in order; of one that was trained in both arithmetics their mean."""
+    seeds: dict[int, list[float]] = {}
+    for row in sorted(members, key=lambda row: row["seed"]):
+        seeds.setdefault(row["seed"], []).append(row["kid"])
+    return [float(np.mean(kids)) for kids in seeds.values()]
 
 
 def _kids(values: list[float]) -> str:
@@ -176,6 +190,21 @@ def _kids(values: list[float]) -> str:
         return "-"
     seeds = f" ({', '.join(f'{value:z.3f}' for value in values)})" if len(values) > 1 else ""
     return f"{np.mean(values):z.3f}{seeds}"
+
+
+def print_arithmetic() -> None:
+    """Cells that were trained both in fp32 and in bf16, side by side."""
+    pairs: dict[tuple[Any, ...], dict[str, Row]] = {}
+    for row in rows():
+        same = (*(row[key] for key in CELL if key != "arithmetic"), row["part"], row["weights_sha256"])
+        pairs.setdefault(same, {})[row["arithmetic"]] = row
+    print(f"{'fp32: KID (95 %)':>27}  {'bf16: KID (95 %)':>27}  recall  recall  seed  cell")
+    for (data, _, gan, recipe, seed, kimg, part, _), found in sorted(pairs.items()):
+        if len(found) > 1:
+            fp32, bf16 = found["fp32"], found["bf16"]
+            kids = (f"{row['kid']:.4f} ({row['kid_ci'][0]:.4f} to {row['kid_ci'][1]:.4f})" for row in (fp32, bf16))
+            recalls = f"{fp32['recall']:6.2f}  {bf16['recall']:6.2f}"
+            print(f"{'  '.join(kids)}  {recalls}  {seed:4d}  {gan} {recipe}, {kimg:g} kimg, {part} of {data}")
 
 
 def _metrics(values: Row, interval: str) -> str:
@@ -190,6 +219,7 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("table", help="print the stored results")
     verbs.add_parser("summary", help="print the README's table of the presets")
+    verbs.add_parser("arithmetic", help="print cells that were trained in fp32 and in bf16 side by side")
     run = verbs.add_parser("run", help="train and measure cells", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     run.add_argument("--data", required=True, help="a dataset of the workspace, with its split")
     run.add_argument("--extractor", default="derm", help="what all cells are measured through")
@@ -199,12 +229,15 @@ def main() -> int:
     run.add_argument("--kimg", type=float, default=100.0, help="thousands of real images shown")
     run.add_argument("--minutes", type=float, default=30.0, help="after which no step is begun")
     run.add_argument("--part", default="val", choices=("val", "test"))
+    run.add_argument("--arithmetic", default="auto", choices=("auto", "fp32", "bf16"), help="auto: bf16 where the processor has it")
     options = parser.parse_args()
     try:
         if options.verb == "run":
             run_cells(options)
         elif options.verb == "table":
             print_table()
+        elif options.verb == "arithmetic":
+            print_arithmetic()
         else:
             print(summary())
     except UserError as error:

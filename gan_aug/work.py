@@ -62,8 +62,11 @@ def _import(arguments: kinds.ImportImages, progress: Progress) -> dict[str, Any]
 
 def _split(arguments: kinds.SplitDataset, progress: Progress) -> dict[str, Any]:
     from gan_aug.data.split import make_split
+    from gan_aug.data.taken_over import take_over_split
 
-    split = make_split(**to_dict(arguments))
+    options = to_dict(arguments)
+    like = options.pop("like")
+    split = take_over_split(arguments.name, like).split if like else make_split(**options)
     return {"dataset": split.dataset, "split": split.id}
 
 

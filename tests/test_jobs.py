@@ -89,7 +89,7 @@ def test_a_mistake_is_refused_before_a_job_exists(kind: str, arguments: dict[str
 
 def test_defaults_are_filled_in_and_whole_numbers_become_what_the_field_is() -> None:
     job = jobs.submit("split", {"name": "d", "val": 1})
-    assert job.arguments == {"name": "d", "seed": 0, "val": 1.0, "test": 0.15, "fraction": 1.0}
+    assert job.arguments == {"name": "d", "seed": 0, "val": 1.0, "test": 0.15, "fraction": 1.0, "like": None}
     assert (job.status, job.progress, job.attempts, job.cancel_wish, job.result) == ("queued", 0.0, 0, False, None)
     assert jobs.get(job.id) == job
 

@@ -203,7 +203,8 @@ def _show(record: Any, as_json: bool) -> None:
     epilog="""\b
 Examples:
   gan-aug data split isic2017
-  gan-aug data split isic2017 --seed 1 --fraction 0.25"""
+  gan-aug data split isic2017 --seed 1 --fraction 0.25
+  gan-aug data split isic2017 --like derm"""
 )
 def split(
     name: Dataset,
@@ -211,20 +212,41 @@ def split(
     val: Annotated[float, typer.Option(metavar="SHARE", help="Share of the images for choosing and tuning.")] = 0.15,
     test: Annotated[float, typer.Option(metavar="SHARE", help="Share of the images for the one final test.")] = 0.15,
     fraction: Annotated[float, typer.Option(metavar="SHARE", help="Share of the train part that is kept (low-data studies).")] = 1.0,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN|TABLE",
+            help="Give each image the part that it had in a run's training, or has in a .csv or .parquet table (image_id, part).",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Split a dataset into train, val and test, whole patients at a time.
 
     Lesions, identical images and near-duplicates are kept together too. The same arguments give the split that is there already."""
     from gan_aug.data.split import make_split
+    from gan_aug.data.taken_over import take_over_split
 
-    made = make_split(name, seed, val, test, fraction)
+    if like is not None:
+        if (seed, val, test, fraction) != (0, 0.15, 0.15, 1.0):
+            raise UsageError("--like says which part every image has; --seed, --val, --test and --fraction cannot change it.")
+        taken = take_over_split(name, like)
+        made, left_out = taken.split, {"unknown": len(taken.unknown), "held_back": list(taken.held_back)}
+    else:
+        made, left_out = make_split(name, seed, val, test, fraction), {}
     sizes = _sizes(name, made)
     if json:
-        print_json({"split": made.id, "dataset": name, "seed": seed, "fingerprint": made.fingerprint, "sizes": sizes})
+        print_json({"split": made.id, "dataset": name, "seed": seed, "fingerprint": made.fingerprint, "sizes": sizes, **left_out})
         return
     say(f"Split {made.id} of {name}:")
     _print_sizes(sizes)
+    if left_out.get("unknown"):
+        say(f"Not used: {left_out['unknown']:,} images that {like} does not have.")
+    if left_out.get("held_back"):
+        held_back = left_out["held_back"]
+        say(
+            f"Not used: {len(held_back):,} that show what another part holds ({', '.join(held_back[:5])}{' ...' if held_back[5:] else ''})."
+        )
 
 
 def _sizes(name: str, made: Any) -> dict[str, dict[str, int]]:

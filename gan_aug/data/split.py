@@ -23,6 +23,7 @@ from gan_aug.errors import CorruptFile, InvalidValue, NotFound, UserError
 from gan_aug.records import PARTS, Split, from_dict, to_dict
 
 UNUSED = "unused"  # the part of train groups that a fraction below 1 leaves out
+LIKE = "like "  # begins the rule of a split that was taken over: the id it had, or the name of its table, follows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,10 +91,34 @@ def make_split(name: str, seed: int = 0, val: float = 0.15, test: float = 0.15, 
                 f"Dataset {name!r} has too few groups ({len(set(groups))}) for a {part} part of {share:.0%}.",
                 "Ask for a larger share, or import more patients.",
             )
-    digest = _fingerprint(images.table["pixel_sha256"], groups, labels, parts)
-    split = Split(digest[:12], name, images.record.fingerprint, seed, val, test, fraction, tuple(parts), tuple(groups), digest)
-    _write(images, split)
-    return split
+    return settle(images, parts, groups, seed=seed, val=val, test=test, fraction=fraction)
+
+
+def thin_split(split: Split, fraction: float) -> Split:
+    """The same val and test, and a share of the train images; smaller shares lie inside larger ones. Made once, like :func:`make_split`.
+
+    Raises
+    ------
+    InvalidValue
+        If the fraction is not above 0 and at most that of ``split``.
+    """
+    if fraction == split.fraction:
+        return split
+    if split.fraction < 1:
+        raise InvalidValue(
+            f"Split {split.id} keeps {split.fraction:g} of the train part, not {fraction:g}.",
+            "Name the whole split, or leave out the fraction.",
+        )
+    if not split.rule:
+        return make_split(split.dataset, split.seed, split.val, split.test, fraction)
+    _check_shares(split.seed, split.val, split.test, fraction)
+    images = open_dataset(split.dataset)
+    parts = _thin(list(split.parts), list(split.groups), images.table["label"].tolist(), split.seed, fraction)
+    for known in list_splits(split.dataset):
+        if (known.fraction, known.parts, known.groups) == (fraction, tuple(parts), split.groups):
+            return known
+    shares = {"seed": split.seed, "val": split.val, "test": split.test, "fraction": fraction, "rule": split.rule}
+    return settle(images, parts, list(split.groups), **shares)
 
 
 def make_folds(name: str, folds: int, seed: int = 0, val: float = 0.15) -> list[Split]:
@@ -162,9 +187,16 @@ def _make_ruled(images: ImageSet, groups: list[str], fixed: list[str | None], se
     parts = list(fixed)
     for row, part in zip(free, drawn, strict=True):
         parts[row] = part
-    digest = _fingerprint(images.table["pixel_sha256"], groups, labels, parts)
-    name = images.record.name
-    split = Split(digest[:12], name, images.record.fingerprint, seed, val, test, 1.0, tuple(parts), tuple(groups), digest, rule)
+    return settle(images, parts, groups, seed=seed, val=val, test=test, rule=rule)
+
+
+def settle(
+    images: ImageSet, parts: list[str], groups: list[str], *, seed: int, val: float, test: float, fraction: float = 1.0, rule: str = ""
+) -> Split:
+    """Write down which part every image has, once and for all; see :class:`gan_aug.records.Split`."""
+    digest = _fingerprint(images.table["pixel_sha256"], groups, images.table["label"].tolist(), parts)
+    record = images.record
+    split = Split(digest[:12], record.name, record.fingerprint, seed, val, test, fraction, tuple(parts), tuple(groups), digest, rule)
     _write(images, split)
     return split
 
@@ -270,7 +302,8 @@ def list_splits(name: str) -> list[Split]:
 def load_split(name: str, split_id: str | None = None) -> Split:
     """A split of a dataset: the named one, or else the only one (made with the default arguments if there is none).
 
-    Thinned splits, folds and held-out sources, which studies make in numbers, are only meant where they are named.
+    Thinned splits, folds and held-out sources, which studies make in numbers, are only meant where they are named. One that was taken over
+    from elsewhere is also found by the id that it had there.
 
     Raises
     ------
@@ -281,14 +314,14 @@ def load_split(name: str, split_id: str | None = None) -> Split:
     """
     every = splits = list_splits(name)
     if split_id is None:
-        whole = [split for split in every if not split.rule and split.fraction == 1.0]
-        splits = whole or [split for split in every if not split.rule]
+        usual = [split for split in every if not split.rule or split.rule.startswith(LIKE)]
+        splits = [split for split in usual if split.fraction == 1.0] or usual
     if split_id is None and not splits:
         return make_split(name)
     if split_id is None and len(splits) > 1:
         raise UserError(f"Dataset {name!r} has {len(splits)} splits.", f"Name one of them: {'; '.join(map(describe, splits))}.")
     for split in splits:
-        if split_id in (None, split.id):
+        if split_id in (None, split.id) or (split.rule == f"{LIKE}{split_id}" and split.fraction == 1.0):
             return split
     known = "; ".join(map(describe, splits))
     raise NotFound(

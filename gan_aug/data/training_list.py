@@ -97,7 +97,8 @@ def refuse_leak(seen: list[SeenImage], image_set: ImageSet, split: Split, what: 
     first = ", ".join(list(meetings)[:_NAMED]) + (" ..." if len(meetings) > _NAMED else "")
     raise LeakError(
         f"{what} has seen {len(meetings)} images of val or test of split {split.id} ({ways}): {first}.",
-        f"Use weights that were trained on the train part of this split, or on other data than {image_set.record.name!r}.",
+        f"Use weights that were trained on the train part of this split, or on other data than {image_set.record.name!r}. Or take over the "
+        f"split that they were trained in: gan-aug data split {image_set.record.name} --like RUN",
     )
 
 

@@ -65,13 +65,14 @@ class ImportImages(Arguments):
 
 @dataclasses.dataclass(frozen=True)
 class SplitDataset(Arguments):
-    """Split a dataset into train, val and test."""
+    """Split a dataset into train, val and test: by shares, or as a run's training was (``like``)."""
 
     name: str
     seed: int = 0
     val: float = 0.15
     test: float = 0.15
     fraction: float = 1.0
+    like: str | None = None  # a run's id
 
 
 @dataclasses.dataclass(frozen=True)

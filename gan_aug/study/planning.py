@@ -18,7 +18,7 @@ import numpy as np
 from gan_aug import backbones, files, runs, workspace
 from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.split import check as check_splits
-from gan_aug.data.split import list_splits, load_split, make_split
+from gan_aug.data.split import load_split, thin_split
 from gan_aug.errors import InvalidValue, LeakError, NotFound
 from gan_aug.records import ClassifierConfig, Scheme, SeenImage, Split, Study, from_dict, to_dict
 from gan_aug.schemes import (
@@ -156,17 +156,9 @@ def plan(
 def _choose_split(image_set: ImageSet, fraction: float, split_id: str | None) -> Split:
     """The named split, or else the dataset's only full one, thinned where a fraction is asked for; val and test stay the same."""
     name = image_set.record.name
-    if split_id is not None:
-        split = load_split(name, split_id)
-        if fraction not in (1.0, split.fraction):
-            raise InvalidValue(
-                f"Split {split.id} keeps {split.fraction:g} of the train part, not {fraction:g}.", "Leave out the split or the fraction."
-            )
-    else:
-        full = [split for split in list_splits(name) if split.fraction == 1.0 and not split.rule]
-        split = full[0] if len(full) == 1 else load_split(name)
-        if fraction != 1.0:
-            split = make_split(name, split.seed, split.val, split.test, fraction)
+    split = load_split(name, split_id)
+    if fraction != 1.0:
+        split = thin_split(split, fraction)
     if split.dataset_fingerprint != image_set.record.fingerprint:
         raise InvalidValue(f"Split {split.id} was made for another state of dataset {name}.", f"Split it again: gan-aug data split {name}")
     return split

@@ -23,7 +23,7 @@ import numpy as np
 
 from gan_aug import catalog, files, runs, workspace
 from gan_aug.data.dataset import ImageSet, open_dataset
-from gan_aug.data.split import hold_out_source, load_split, make_folds, make_split
+from gan_aug.data.split import hold_out_source, load_split, make_folds, thin_split
 from gan_aug.errors import InvalidValue, NotFound
 from gan_aug.records import ClassifierConfig, Split, Study, from_dict, to_dict
 from gan_aug.schemes import parse_scheme
@@ -163,7 +163,7 @@ def _splits(image_set: ImageSet, fractions: tuple[float, ...], folds: int, sourc
     if len(set(fractions)) < len(fractions):
         raise InvalidValue("A fraction is named twice.", "Name each of them once.")
     whole = load_split(name)
-    made = [(share, make_split(name, whole.seed, whole.val, whole.test, share)) for share in sorted(fractions)]
+    made = [(share, thin_split(whole, share)) for share in sorted(fractions)]
     return "fraction", [(_share_text(share), split) for share, split in made]
 
 

@@ -7,6 +7,7 @@ from gan_aug import jobs
 from gan_aug.data import split as splitting
 from gan_aug.data.dataset import ImageSet
 from gan_aug.data.split import DuplicatePair, LeakReport
+from gan_aug.data.taken_over import shipped_splits
 from gan_aug.records import Split
 from pages.components import chrome, thumbnails
 
@@ -77,4 +78,21 @@ def _builder(name: str) -> None:
         fraction = columns[3].number_input("Part of train", 0.01, 1.0, 1.0, 0.05, help="Below 1 for studies with little data.")
         if st.form_submit_button("Make the split", icon=":material/call_split:"):
             jobs.submit("split", {"name": name, "seed": int(seed), "val": val, "test": test, "fraction": fraction})
+            st.rerun()
+    _taker(name)
+
+
+def _taker(name: str) -> None:
+    """The form that takes over the split in which models were trained that came from elsewhere."""
+    found = shipped_splits()
+    if not found:
+        return
+    with st.expander("Take over the split of a model", icon=":material/content_copy:"), st.form(f"like-{name}", border=False):
+        st.caption(
+            "A model from elsewhere that was trained on this collection has seen some of these images. Here each image gets the part that "
+            "it had there, so that the model can be measured on those that it has not seen. Images that its split lacks are left out."
+        )
+        chosen = st.selectbox("Split of", list(found), format_func=lambda split: ", ".join(found[split]))
+        if st.form_submit_button("Take it over", icon=":material/content_copy:"):
+            jobs.submit("split", {"name": name, "like": found[chosen][0]})
             st.rerun()
