@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "browser"))
 
-from served import FLAGS, chromium_program
+from served import FLAGS, chromium_program, drawn
 
 WIDTH, LEAST, MOST = 1400, 700, 1400
 OUT = Path(__file__).parent / "pictures"
@@ -34,7 +34,7 @@ def main() -> int:
             page = browser.new_page(viewport={"width": WIDTH, "height": LEAST})
             page.goto(address.rstrip("/") + path)
             page.wait_for_selector("h1", timeout=60_000)
-            page.wait_for_selector("[data-testid=stStatusWidget]", state="detached")
+            drawn(page)
             page.wait_for_timeout(4000)  # charts and pictures that arrive with a fragment
             height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
             page.set_viewport_size({"width": WIDTH, "height": min(MOST, max(LEAST, height))})

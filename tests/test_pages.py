@@ -15,7 +15,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from gan_aug import catalog, files, images, jobs, runs, store
-from gan_aug.data.dataset import open_dataset
+from gan_aug.data.dataset import folder_of, open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.errors import UserError
 from gan_aug.jobs import queue
@@ -281,6 +281,15 @@ def test_a_split_becomes_a_job(phantom: str) -> None:
     click(open_page("data", view="split"), "Make the split")
     (job,) = jobs.list_jobs()
     assert (job.kind, job.arguments["name"], job.arguments["val"]) == ("split", "phantom", 0.15)
+
+
+def test_the_split_that_a_model_brings_is_taken_over_by_a_job(phantom: str) -> None:
+    make_run("given")
+    table = folder_of("phantom") / "splits" / f"{load_split('phantom').id}.parquet"
+    files.write_bytes(runs.run_folder("given") / "split.parquet", table.read_bytes())
+    click(open_page("data", view="split"), "Take it over")
+    (job,) = jobs.list_jobs()
+    assert (job.kind, job.arguments["name"], job.arguments["like"]) == ("split", "phantom", "given")
 
 
 # --- train -------------------------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_up import make_run
 from PIL import Image
 
 from gan_aug import files, images, jobs, reviews, runs, store, study, work, workspace
@@ -103,6 +104,14 @@ def test_another_split_is_made_once(home: Path) -> None:
     first = done("split", name="again", seed=3, val=0.2)
     assert done("split", name="again", seed=3, val=0.2) == first
     assert len(list_splits("again")) == 2
+
+
+def test_a_split_is_taken_over_from_a_run(home: Path) -> None:
+    done("demo", name="theirs", images=60, size=64)
+    make_run("donor", "dcgan", "theirs")
+    done("demo", name="mine", images=60, size=64)  # the same pictures
+    result = done("split", name="mine", like="donor")
+    assert load_split("mine", result["split"]).parts == load_split("theirs").parts
 
 
 def test_a_stopped_training_goes_on_in_the_same_run(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

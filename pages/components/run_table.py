@@ -73,6 +73,6 @@ def _row(seen: SeenRun) -> dict[str, object]:
         "Size": run.config["resolution"],
         "Seed": run.seed,
         "Thousand images": status.kimg,
-        "Images per second": status.images_per_second,
+        "Images per second": status.images_per_second or None,  # a published run does not know
         "Started": chrome.ago(run.created),
     }

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = (
@@ -20,6 +21,15 @@ FLAGS = (
 def chromium_program() -> str | None:
     """The Chromium of this machine; to be started with :data:`FLAGS`."""
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def drawn(page: Any) -> None:
+    """Wait until the page's script has ended and every element has taken the place of its skeleton, which can be a second later."""
+    page.wait_for_function(
+        """() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
+            && !document.querySelector('[data-testid=stSkeleton]')""",
+        timeout=60_000,
+    )
 
 
 def free_address() -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from made_up import make_batch
+from served import drawn
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe
@@ -16,7 +17,7 @@ def serious(page: Any, address: str) -> list[str]:
     """What axe-core finds of serious or critical weight on the page at an address, one line each."""
     page.goto(address)
     page.wait_for_selector("h1")
-    page.wait_for_selector("[data-testid=stStatusWidget]", state="detached")
+    drawn(page)
     page.wait_for_timeout(1000)  # what arrives with a fragment
     return [
         f"{address}: {found['id']}: {node['html'][:200]}: {node['failureSummary']}"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from made_up import make_run, make_study, make_sweep
 from PIL import Image
+from served import drawn
 
 from gan_aug.data.dataset import open_dataset
 
@@ -21,7 +22,7 @@ SCHEMES = ["none", "standard", "weighted"]
 def settled(page: Any) -> None:
     """Wait until the page is drawn, and see that nothing failed."""
     expect(page.get_by_role("heading", name="Compare")).to_be_visible()
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    drawn(page)
     expect(page.get_by_text("Traceback")).to_have_count(0)
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
@@ -52,15 +53,19 @@ def test_views_are_changed_by_keys_and_the_focus_is_seen(phantom_app: Any, page:
     page.goto(f"{phantom_app.url}/compare?study=s")
     settled(page)
     expect(page.get_by_role("heading", name="ROC curves")).to_be_visible()
+    names = ("Curves and numbers", "One operating point, cases that flip", "Seeds and ratios")
+    views = [page.get_by_role("radio", name=name, exact=True) for name in names]
+    expect(views[0]).to_be_checked()
     for _ in range(40):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.innerText") == "Curves and numbers":
+        if views[0].evaluate("node => node === document.activeElement"):
             break
+    expect(views[0]).to_be_focused()
     ring = page.evaluate("(() => { const s = getComputedStyle(document.activeElement); return [s.outlineStyle, s.boxShadow] })()")
     assert ring != ["none", "none"], "where the focus is must be seen"
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
-    assert page.evaluate("document.activeElement.innerText") == "Seeds and ratios"
+    for view in views[1:]:
+        page.keyboard.press("ArrowRight")
+        expect(view).to_be_focused()
     page.keyboard.press("Space")
     expect(page.get_by_role("heading", name="Over the ratio")).to_be_visible()
     assert "show=spread" in page.url

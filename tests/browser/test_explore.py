@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from made_up import make_run
+from served import drawn
 
 from gan_aug import images, nearest, nearest_making, runs, workspace
 
@@ -25,7 +26,7 @@ def test_a_walk_scrubs_plays_and_saves_without_the_server(phantom_app: Any, page
     page.goto(f"{phantom_app.url}/explore?run={RUN}&seeds=5,9&frames=12")
     expect(page.locator(".where")).to_have_text("1 of 12: seed 5")
     expect(page.get_by_text("64 × 64 px, shown 6×")).to_be_visible()
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    drawn(page)
     page.wait_for_timeout(1000)
     before = len(asked)
     first = page.locator("figure img").get_attribute("src")

@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from made_up import make_batch, make_run, make_study, make_sweep
+from served import drawn
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 pytestmark = pytest.mark.browser
@@ -46,12 +47,15 @@ def choices(address: str) -> set[tuple[str, str]]:
 
 
 def state(page: Any, words: str) -> dict[str, Any]:
-    """What the page shows once ``words`` are on it and its script has ended."""
+    """What the page shows once ``words`` are on it, its script has ended, and nothing more arrives with a fragment."""
     expect(page.get_by_test_id("stMain")).to_contain_text(words, timeout=30_000)
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-    page.wait_for_timeout(1000)  # what arrives with a fragment
+    shown: list[dict[str, Any]] = []
+    while len(shown) < 20 and (len(shown) < 2 or shown[-1] != shown[-2]):
+        drawn(page)
+        shown.append(page.evaluate(STATE))
+        page.wait_for_timeout(1000)
     expect(page.get_by_test_id("stException")).to_have_count(0)
-    return page.evaluate(STATE)
+    return shown[-1]
 
 
 def test_every_link_restores_its_view(phantom_app: Any, new_page: Any) -> None:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from served import App
+from served import App, drawn
 
 from gan_aug import store, study
 
@@ -37,7 +37,7 @@ def fill(page: Any, label: str, value: str) -> None:
 def settled(page: Any) -> None:
     """Wait until the script that runs after an input has ended."""
     page.wait_for_timeout(300)
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=SHORT)
+    drawn(page)
 
 
 def load_demo(page: Any, app: App) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from made_up import make_batch, make_blind_batch
+from served import drawn
 
 from gan_aug import readings, reviews, store
 from gan_aug.records import Review
@@ -360,7 +361,7 @@ def test_a_blind_batch_has_no_serious_fault_for_a_screen_reader(app: Any, new_pa
     for query in ("batch=b&reviewer=cleo", "batch=b&reviewer=cleo&view=result", "batch=closed&reviewer=ana&view=result"):
         page.goto(f"{app.url}/review?{query}")
         page.wait_for_selector("h1")
-        page.wait_for_selector("[data-testid=stStatusWidget]", state="detached")
+        drawn(page)
         page.wait_for_timeout(1000)  # what arrives with a fragment
         found = [each for each in axe.run(page).response["violations"] if each["impact"] in ("serious", "critical")]
         assert [f"{query}: {each['id']}: {node['html'][:300]}" for each in found for node in each["nodes"]] == []
