@@ -792,6 +792,20 @@ def test_the_verdict_can_be_a_loss() -> None:
     assert "No evidence of a gain" in text and "Evidence of a loss: curated:S." in text
 
 
+def test_the_verdict_says_whom_a_gain_is_of() -> None:
+    """A difference can be sure for the classifiers at hand and not for those that others would train; of one training nobody knows."""
+    assert words.these_trainings([("a", 0.01)]) == []
+    assert words.these_trainings([("a", 0.3), ("b", 0.01), ("c", 0.05)]) == [
+        "That is of these very trainings; for new ones the interval holds 0: a, c."
+    ]
+    assert words.these_trainings([("a", None)]) == ["That is of one training an arm; what others would give is not known: a."]
+    part = measure_part(made_up({"standard": 0.8, "none": 1.5}), "test", "d", ("standard", "none"), "standard")
+    (sure,) = part.comparisons
+    for p, says in ((0.001, False), (0.2, True)):
+        text = words.verdict(dataclasses.replace(part, comparisons=(dataclasses.replace(sure, p_over_seeds=p),)), "standard")
+        assert "Evidence of a gain" in text and ("for new ones the interval holds 0: none." in text) == says
+
+
 def test_the_verdict_is_withheld_where_the_base_did_not_learn() -> None:
     text = verdict({"standard": 0.0, "synthetic:G@1.0": 2.0})
     assert text.startswith("No verdict: the base classifier did not learn.")

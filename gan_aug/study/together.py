@@ -8,6 +8,7 @@ from gan_aug.records import from_dict, to_dict
 from gan_aug.study.analysis import load_analysis
 from gan_aug.study.results import Comparison
 from gan_aug.study.sweep import Point, Sweep, result_file, scheme_at
+from gan_aug.study.words import these_trainings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +26,7 @@ class SweepRow:
     p: float
     p_holm: float  # over all rows of the sweep
     learned: bool  # whether the base lies above chance at this point
+    p_over_seeds: float | None = None  # for new trainings on new patients; None with one seed
 
     @property
     def outcome(self) -> str:
@@ -87,6 +89,7 @@ def analyse_sweep(sweep: Sweep) -> SweepResult:
             p=comparison.p,
             p_holm=float(p_holm),
             learned=learned,
+            p_over_seeds=comparison.p_over_seeds,
         )
         for (point, scheme, comparison, base_auc, auc, learned), p_holm in zip(found, adjusted, strict=True)
     )
@@ -165,6 +168,8 @@ def _point_verdict(sweep: Sweep, rows: tuple[SweepRow, ...]) -> str:
             said.append(f"{words} over {sweep.base}: {'; '.join(here)}.")
         elif outcome == "gain" and any(row.learned for row in rows):
             said.append(f"No evidence of a gain over {sweep.base} at any point.")
+    sure = [(f"{row.scheme} at {row.point}", row.p_over_seeds) for row in rows if row.outcome in ("gain", "loss")]
+    said += these_trainings(sure)
     silent = dict.fromkeys(row.point for row in rows if row.outcome == "withheld")
     if silent:
         said.append(f"No verdict where the base did not learn: {'; '.join(silent)}.")

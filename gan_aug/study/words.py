@@ -38,6 +38,7 @@ def verdict(part: PartResult, base: str) -> str:
         sentences.append(f"No evidence of a gain over {base} from {subject}.")
     if losses:
         sentences.append(f"Evidence of a loss: {', '.join(losses)}.")
+    sentences += these_trainings([(c.scheme, c.p_over_seeds) for c in asked if c.outcome != "none"])
     if not gains and not losses:
         high = max(comparison.high for comparison in asked)
         low = min(comparison.low for comparison in asked)
@@ -45,6 +46,23 @@ def verdict(part: PartResult, base: str) -> str:
             f"This does not prove that there is no effect: the intervals allow differences in AUC from {low:+.3f} to {high:+.3f}."
         )
     return " ".join(sentences)
+
+
+def these_trainings(sure: list[tuple[str, float | None]]) -> list[str]:
+    """What a verdict adds where a difference is sure for the classifiers that were trained, but not for those that others would train.
+
+    Parameters
+    ----------
+    sure : list of (what differs, p for new trainings on new patients or None where there was one seed)
+    """
+    alone = [name for name, p in sure if p is None]
+    doubtful = [name for name, p in sure if p is not None and p >= 0.05]
+    found = []
+    if alone:
+        found.append(f"That is of one training an arm; what others would give is not known: {', '.join(alone)}.")
+    if doubtful:
+        found.append(f"That is of these very trainings; for new ones the interval holds 0: {', '.join(doubtful)}.")
+    return found
 
 
 def findings(part: PartResult, base: str, learned: bool) -> tuple[str, ...]:
