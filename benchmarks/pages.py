@@ -3,8 +3,8 @@
     python benchmarks/pages.py [--parts walk,pages,keys,sessions,memory] [--sessions 100] [--images 10000] [--runs 200]
 
 A workspace is made: a phantom dataset, six generators of full width at 128 px (of random weights; what they generate does not matter here),
-their folders repeated up to 200 runs, 20 review batches of the same 500 small generated pictures. Then the app is started as people start
-it, and
+their folders repeated up to 200 runs, 20 review batches of the same 500 small generated pictures, a study of three schemes. Then the app is
+started as people start it, and
 
     walk        a walk of ten pictures at 128 px as the Explore page shows it: generation, PNG files, provenance; without the browser [ms]
     pages       from asking for an address to the first useful content of the page, in Chromium [s]
@@ -37,6 +37,7 @@ from typing import Any
 from metrics_speed import processor_name
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that no installation is needed
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "browser"))
 
 from served import FLAGS, App, chromium_program, free_address
@@ -58,7 +59,7 @@ FIRST_CONTENT = {
     "/train": "[data-testid=stDataFrame]",
     "/explore": ".film img",
     "/review?batch=b00&reviewer=ana": ".tile img",
-    "/compare": "h1",
+    "/compare?study=schemes": ".js-plotly-plot .main-svg",
     "/about": "[data-testid=stTable]",
 }
 
@@ -68,6 +69,8 @@ FIRST_CONTENT = {
 
 def fill(n_images: int, n_runs: int) -> list[str]:
     """Make the workspace; the ids of the generators."""
+    from made_up import make_study
+
     from gan_aug import runs, store, train_gan, workspace
     from gan_aug.batches import make
     from gan_aug.data.phantom import make_phantom
@@ -92,6 +95,7 @@ def fill(n_images: int, n_runs: int) -> list[str]:
         described = json.loads((copy / "run.json").read_text())
         (copy / "run.json").unlink()  # a link of the original's
         (copy / "run.json").write_text(json.dumps({**described, "id": copy.name}))
+    make_study("schemes", "phantom", ["none", "standard", "oversample"])
     reviews = workspace.home() / "reviews"
     (reviews / "b00").mkdir(parents=True)
     cases, settings = make("b00", reviews / "b00", generator, PER_BATCH)

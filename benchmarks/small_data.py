@@ -155,25 +155,26 @@ def _print_seeds(members: list[Row]) -> None:
 
 
 def summary() -> str:
-    """KID of the presets on val, as a table in Markdown: mean over seeds, and the seeds. Beside it the best preset on test."""
-    found: dict[tuple[str, ...], dict[tuple[str, str], list[Row]]] = {}
+    """KID of the presets on val through ``derm``, as a table in Markdown: mean over seeds, and each. Beside it the best preset on test.
+
+    Splits of one dataset that differ by a few near-duplicates are taken together.
+    """
+    found: dict[tuple[str, str, str], dict[tuple[str, str], list[Row]]] = {}
     for row in rows():
         preset, _, changes = row["recipe"].partition("+")
-        if row["kimg"] == SUMMED_KIMG and re.fullmatch(r"(width=\d+)?", changes):
-            protocol = (row["data"], row["gan"], row["split"], row["weights_sha256"])
+        if row["kimg"] == SUMMED_KIMG and row["extractor"] == "derm" and re.fullmatch(r"(width=\d+)?", changes):
+            protocol = (row["data"], row["gan"], row["weights_sha256"])
             found.setdefault(protocol, {}).setdefault((row["part"], preset), []).append(row)
     lines = [
         f"| data, GAN | {' | '.join(f'`{preset}`' for preset in PRESETS)} | two real sets | the best one on test |",
         "|---|" + "---|" * 5,
     ]
-    for (data, gan, split, _), cells in sorted(found.items()):
+    for (data, gan, _), cells in sorted(found.items()):
         kids = {preset: _by_seed(cells.get(("val", preset), [])) for preset in PRESETS}
         best = min((preset for preset in PRESETS if kids[preset]), key=lambda preset: np.mean(kids[preset]))
         floor = next(row["floor"]["kid"] for (part, _), members in cells.items() for row in members if part == "val")
         values = [*(_kids(kids[preset]) for preset in PRESETS), f"{floor:z.3f}", _kids(_by_seed(cells.get(("test", best), [])))]
-        several = sum((data, gan) == other[:2] for other in found) > 1
-        name = f"`{data}`, {catalog.entry(gan).title}" + (f", split {split}" if several else "")
-        lines.append(f"| {name} | {' | '.join(values)} |")
+        lines.append(f"| `{data}`, {catalog.entry(gan).title} | {' | '.join(values)} |")
     return "\n".join(lines)
 
 
