@@ -59,7 +59,8 @@ FIRST_CONTENT = {
     "/train": "[data-testid=stDataFrame]",
     "/explore": ".film img",
     "/review?batch=b00&reviewer=ana": ".tile img",
-    "/compare?study=schemes": ".js-plotly-plot .main-svg",
+    "/compare?study=schemes": "[data-testid=stAlert]",  # the verdict
+    "/compare?study=schemes&show=curves": ".js-plotly-plot .main-svg",  # which follow once the browser has read Plotly
     "/about": "[data-testid=stTable]",
 }
 

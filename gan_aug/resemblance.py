@@ -127,7 +127,7 @@ def legacy_metrics(
     rows = _rows("random pairs", pictures.compare(fakes, real, rescale=True), _within(real, apart, rescale=True))
     shortlist_by = ""
     if matched:
-        space = through(extractor, setting.image_set, setting.split, on_progress) if extractor else in_pixels()
+        space = through(extractor, (setting.image_set, setting.split), on_progress) if extractor else in_pixels()
         shortlist_by = space.name
         rows += _rows("best match", *(_best_match(space, some, setting.image_set, train, size, on_progress) for some in (fakes, real)))
         # Without known classes of the generated images both sets are taken as one class.

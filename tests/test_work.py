@@ -274,6 +274,19 @@ def test_pictures_to_curate_are_measured_once_through_the_extractor_that_was_nam
     assert {key for case in store.cases("unmeasured") for key, value in case.facts.items() if value is not None} <= {"d_score", "alike"}
 
 
+def test_pictures_of_a_run_that_was_passed_on_are_compared_with_each_other_alone(home: Path, run_id: str) -> None:
+    datasets = home / "datasets" / "phantom"
+    elsewhere = datasets.rename(home / "elsewhere")
+    try:
+        done("review_batch", name="passed-on", reference=run_id, n=4, extractor="random-conv")
+    finally:
+        elsewhere.rename(datasets)
+    for case in store.cases("passed-on"):
+        assert case.facts["nearest_real"] is None and case.facts["uniqueness"] > 0
+    assert "phantom" in store.batch("passed-on").settings["nearest_unknown"]
+    assert store.batch("measured").settings["nearest_unknown"] is None
+
+
 def test_near_duplicates_of_a_batch_are_found(home: Path) -> None:
     pictures = np.array(open_dataset("phantom").at(64)[[0, 40, 80, 120]])
     pictures = np.concatenate([pictures, pictures[1:2, ::-1], pictures[1:2].transpose(0, 2, 1, 3)])  # the second again, turned

@@ -68,7 +68,7 @@ def audit(
     setting = open_setting(subject, data, class_name, split_id, seed)
     source, image_set = setting.source, setting.image_set
     folder = _sheet_folder(out, source)
-    spaces = [through(extractor, image_set, setting.split, on_progress)] if extractor else []
+    spaces = [through(extractor, (image_set, setting.split), on_progress)] if extractor else []
     spaces.append(in_pixels())
     drawn = _draw(setting, n)
     size, fakes, real, train = setting.size, drawn.fakes, drawn.real, drawn.train

@@ -51,9 +51,11 @@ class Measured:
     authentic: tuple[np.ndarray, np.ndarray]
 
 
-def through(extractor: str, image_set: ImageSet, split: Split, on_progress: OnProgress | None) -> Space:
+def through(extractor: str, held_out: tuple[ImageSet, Split] | None, on_progress: OnProgress | None) -> Space:
+    """The space of an extractor, which is refused if it has seen what is ``held_out``; None where no real image is compared."""
     eyes = open_extractor(extractor)
-    training_list.refuse_leak(list(eyes.seen), image_set, split, f"extractor {eyes.name}")
+    if held_out:
+        training_list.refuse_leak(list(eyes.seen), *held_out, f"extractor {eyes.name}")
     features = functools.partial(cached_features, eyes, on_progress=on_progress)
     return Space(eyes.name, eyes.weights_sha256, eyes.dim, eyes.resize, features)
 

@@ -12,10 +12,11 @@ from gan_aug import catalog, device, gans, images, runs
 from gan_aug.audit.spaces import Space, through
 from gan_aug.checkpoint import load_weights
 from gan_aug.data import duplicates
-from gan_aug.data.dataset import open_dataset
+from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.split import load_split
+from gan_aug.errors import NotFound
 from gan_aug.metrics import copying
-from gan_aug.records import Checkpoint, GanConfig, Run, from_dict
+from gan_aug.records import Checkpoint, GanConfig, Run, Split, from_dict
 from gan_aug.train_gan.state import training_rows
 
 OnProgress = Callable[[int, int, str], None]
@@ -41,16 +42,18 @@ def measure(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Facts of each picture (N, R, R, 3) uint8, and which extractor and discriminator they come from.
 
-    Without an extractor distances are not known; without the discriminator's weights, as in a run that was passed on, its score is not.
+    Without an extractor distances are not known. Of a run that was passed on, as those that come with gan_aug, the discriminator's score is
+    not known, since its weights stay behind; nor are distances to the training images, unless their dataset is there with its split.
 
     Raises
     ------
     UserError
-        If the extractor or the run's dataset does not exist, or the extractor has seen held-out images.
+        If the extractor does not exist, or has seen held-out images.
     """
-    space, distances = None, {}
+    space, distances, unknown = None, {}, None
     if extractor is not None:
-        space, distances = _distances(run, pictures, extractor, on_progress)
+        there, unknown = _training(run)
+        space, distances = _distances(run, pictures, extractor, there, on_progress)
     scores = _d_scores(run, checkpoint, pictures)
     alike = _groups(pictures)
     facts = [
@@ -61,18 +64,31 @@ def measure(
         }
         for number in range(len(pictures))
     ]
-    about = {"extractor": space.name if space else None, "extractor_sha256": space.weights_sha256 if space else None}
+    about = {
+        "extractor": space.name if space else None,
+        "extractor_sha256": space.weights_sha256 if space else None,
+        "nearest_unknown": unknown,  # why
+    }
     return [dict.fromkeys(FACTS) | fact for fact in facts], about
 
 
-def _distances(run: Run, pictures: np.ndarray, extractor: str, on_progress: OnProgress | None) -> tuple[Space, dict[str, np.ndarray]]:
-    image_set = open_dataset(run.dataset)
-    split = load_split(run.dataset, run.split_id)
-    space = through(extractor, image_set, split, on_progress)
-    rows = training_rows(image_set, split, run.class_name)
+def _training(run: Run) -> tuple[tuple[ImageSet, Split] | None, str | None]:
+    """Dataset and split of a run; or None, and why."""
+    try:
+        return (open_dataset(run.dataset), load_split(run.dataset, run.split_id)), None
+    except NotFound as error:
+        return None, error.what
+
+
+def _distances(
+    run: Run, pictures: np.ndarray, extractor: str, there: tuple[ImageSet, Split] | None, on_progress: OnProgress | None
+) -> tuple[Space, dict[str, np.ndarray]]:
+    space, found = through(extractor, there, on_progress), {}
     turned = np.stack([space.features(np.ascontiguousarray(copying.turned(pictures, turn))) for turn in range(copying.TURNS)])
-    blocks = functools.partial(space.blocks, image_set, rows, pictures.shape[1], on_progress)
-    found = {"nearest_real": copying.nearest(turned, blocks, k=1).nearest}
+    if there:
+        rows = training_rows(*there, run.class_name)
+        blocks = functools.partial(space.blocks, there[0], rows, pictures.shape[1], on_progress)
+        found["nearest_real"] = copying.nearest(turned, blocks, k=1).nearest
     if len(pictures) > 1:
         own = np.arange(len(pictures))
         found["uniqueness"] = copying.nearest(turned, lambda: iter([(0, turned[0])]), k=1, own=own).nearest

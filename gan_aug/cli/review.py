@@ -42,7 +42,7 @@ def create(
     json: Json = False,
 ) -> int:
     """Generate a batch of images that people then judge on the app's Review page."""
-    from gan_aug import jobs, runs
+    from gan_aug import jobs, runs, store
     from gan_aug.jobs.kinds import parse_arguments
     from gan_aug.work import WORK
 
@@ -60,6 +60,8 @@ def create(
         print_json(made)
     else:
         say(f"Batch {name} has {made['cases']:,} images. Judge them on the app's Review page.")
+        if why := store.batch(name).settings.get("nearest_unknown"):
+            remark(f"Note: Distances to the training images are not known: {why}")
     return EXIT_DONE
 
 

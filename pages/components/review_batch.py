@@ -40,7 +40,7 @@ def new_batch() -> None:
             "Images" if mode == "curate" else "Images in all", 10, 2000, 200 if mode == "curate" else 100, step=10, key=f"batch_n_{mode}"
         )
         first = right.number_input("First seed", 0, 10**9, 0, help="Seeds count up from here. One seed is always the same picture.")
-        more = _curate_options() if mode == "curate" else _blind_options(run)
+        more = _curate_options(run) if mode == "curate" else _blind_options(run)
         name = st.text_input("Name of the batch", value=chrome.free_name(f"{run.spec}-{run.id[-4:]}", taken), max_chars=100).strip()
         if not st.form_submit_button("Generate the batch", icon=":material/brush:", type="primary"):
             return
@@ -52,7 +52,7 @@ def new_batch() -> None:
     st.rerun()
 
 
-def _curate_options() -> dict[str, Any]:
+def _curate_options(run: Run) -> dict[str, Any]:
     """What the images are compared through, so that they can be sorted."""
     there = ["derm"] if (workspace.pretrained() / "derm").exists() else []
     choices = [*there, _NO_EXTRACTOR]
@@ -60,6 +60,11 @@ def _curate_options() -> dict[str, Any]:
         "Measure distances through", choices,
         help="Distance to the nearest training image and to the nearest other image of the batch, once, when it is generated.",
     )  # fmt: skip
+    if run.dataset not in [dataset.name for dataset in list_datasets()]:
+        st.caption(
+            f"The images that this generator was trained on (dataset {chrome.plain(run.dataset)}) are not in this workspace, so the "
+            "distance to the nearest of them stays unknown. Distances among the images of the batch are measured."
+        )
     return {"extractor": None if chosen == _NO_EXTRACTOR else chosen}
 
 

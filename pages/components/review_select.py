@@ -1,5 +1,7 @@
 """What of a batch is shown in the grid, and in which order: widgets whose values stand in the address."""
 
+from typing import Any
+
 import streamlit as st
 
 from gan_aug import store
@@ -37,9 +39,18 @@ def _about(desk: Desk, sort: str) -> str:
         if not values:
             return "Not known yet: an image counts once you and another reader have decided on it."
         return f"Known of the {len(values)} images on which you and another reader have decided; others' words stay hidden until then."
-    extractor = store.batch(desk.batch).settings.get("extractor")
+    settings = store.batch(desk.batch).settings
+    extractor = settings.get("extractor")
     if not values:
-        why = "its run has no discriminator's weights" if sort == "d_score" else "the batch was made without an extractor"
-        return f"Not known: {why}. The order is as generated."
+        return f"Not known: {_why_unknown(sort, settings)} The order is as generated."
     source = "Logit of the run's own discriminator" if sort == "d_score" else f"Distance through {chrome.plain(extractor or '')}"
     return f"{source}, known of {len(values)} of {len(desk.cases)} images: {min(values):.3g} to {max(values):.3g}."
+
+
+def _why_unknown(sort: str, settings: dict[str, Any]) -> str:
+    if sort == "d_score":
+        return "its run has no discriminator's weights."
+    if settings.get("extractor") is None:
+        return "the batch was made without an extractor."
+    why = settings.get("nearest_unknown") if sort == "nearest_real" else None
+    return f"the training images were not at hand. {chrome.plain(why)}" if why else "there is nothing to compare with."
