@@ -646,7 +646,7 @@ def test_a_gain_of_these_trainings_alone_is_a_caution() -> None:
     assert not any("new trainings" in text for text in words.cautions((part,), 5, False))
     unsure = dataclasses.replace(sure, p_over_seeds=0.3, over_seeds=dataclasses.replace(sure.over_seeds, low=-0.01))
     (text,) = words.cautions((dataclasses.replace(part, comparisons=(unsure,)),), 5, False)
-    assert "the gain of none is one of these very trainings" in text and "-0.010 to" in text
+    assert "the gain of “none” is one of these very trainings" in text and "-0.010 to" in text
 
 
 def test_flips_are_counted_and_the_largest_are_kept() -> None:
@@ -778,18 +778,18 @@ def verdict(strengths: dict[str, float], base: str = "standard", **options) -> s
 
 def test_the_verdict_can_be_a_gain() -> None:
     text = verdict({"standard": 0.8, "standard+synthetic:G@1.0": 1.5, "oversample": 0.8})
-    assert text.startswith("Evidence of a gain over standard from synthetic images: standard+synthetic:G@1.0.")
+    assert text.startswith("Evidence of a gain over “standard” from synthetic images: “standard+synthetic:G@1.0”.")
 
 
 def test_the_verdict_can_be_no_gain() -> None:
     text = verdict({"standard": 1.0, "standard+synthetic:G@1.0": 1.0})
-    assert text.startswith("No evidence of a gain over standard from synthetic images.")
+    assert text.startswith("No evidence of a gain over “standard” from synthetic images.")
     assert "does not prove that there is no effect" in text
 
 
 def test_the_verdict_can_be_a_loss() -> None:
     text = verdict({"standard": 1.5, "curated:S": 0.5})
-    assert "No evidence of a gain" in text and "Evidence of a loss: curated:S." in text
+    assert "No evidence of a gain" in text and "Evidence of a loss: “curated:S”." in text
 
 
 def test_the_verdict_says_whom_a_gain_is_of() -> None:
@@ -803,7 +803,7 @@ def test_the_verdict_says_whom_a_gain_is_of() -> None:
     (sure,) = part.comparisons
     for p, says in ((0.001, False), (0.2, True)):
         text = words.verdict(dataclasses.replace(part, comparisons=(dataclasses.replace(sure, p_over_seeds=p),)), "standard")
-        assert "Evidence of a gain" in text and ("for new ones the interval holds 0: none." in text) == says
+        assert "Evidence of a gain" in text and ("for new ones the interval holds 0: “none”." in text) == says
 
 
 def test_the_verdict_is_withheld_where_the_base_did_not_learn() -> None:

@@ -175,10 +175,10 @@ def test_a_verdict_is_withheld_where_the_base_did_not_learn() -> None:
     assert learned.outcome == "gain" and dataclasses.replace(learned, difference=-0.4).outcome == "loss"
     sweep = study.Sweep("w", "fraction", "d", ("b", "x"), "b", (0,), {}, (), "small-data", {}, None, (), "")
     text = together._point_verdict(sweep, (row, learned))
-    assert "Evidence of a gain over b: x at 1 (+0.400)." in text and "did not learn: 1/16." in text
-    assert "of one training an arm" in text and "x at 1." in text
+    assert "Evidence of a gain over “b”: “x” at 1 (+0.400)." in text and "did not learn: 1/16." in text
+    assert "of one training an arm" in text and "“x” at 1." in text
     doubtful = together._point_verdict(sweep, (dataclasses.replace(learned, p_over_seeds=0.4),))
-    assert "of these very trainings; for new ones the interval holds 0: x at 1." in doubtful
+    assert "of these very trainings; for new ones the interval holds 0: “x” at 1." in doubtful
     assert "very trainings" not in together._point_verdict(sweep, (dataclasses.replace(learned, p_over_seeds=0.01),))
     assert "No evidence of a gain" in together._point_verdict(sweep, (dataclasses.replace(learned, p_holm=0.2),))
     assert together._point_verdict(sweep, (row,)) == "No verdict where the base did not learn: 1/16."

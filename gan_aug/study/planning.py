@@ -35,6 +35,7 @@ from gan_aug.schemes import (
     spell,
 )
 from gan_aug.study import external as external_set
+from gan_aug.study.words import named
 
 PRIMARY_METRIC = "AUC on the test part"
 
@@ -181,11 +182,11 @@ def default_positive(image_set: ImageSet) -> str:
 
 
 def _default_question(study: Study) -> str:
-    others = [f"“{name}”" for name in study.schemes if name != study.base]
+    others = [named(name) for name in study.schemes if name != study.base]
     if not others:
         return f"How well does a classifier find {study.positive} lesions on {study.dataset}?"
     asked = f"does the scheme {others[0]}" if len(others) == 1 else f"does one of the schemes {', '.join(others)}"
-    return f"On {study.dataset}, {asked} find {study.positive} lesions better than “{study.base}”?"
+    return f"On {study.dataset}, {asked} find {study.positive} lesions better than {named(study.base)}?"
 
 
 def _check(study: Study, image_set: ImageSet, split: Split, config: ClassifierConfig) -> None:

@@ -8,7 +8,7 @@ from gan_aug.records import from_dict, to_dict
 from gan_aug.study.analysis import load_analysis
 from gan_aug.study.results import Comparison
 from gan_aug.study.sweep import Point, Sweep, result_file, scheme_at
-from gan_aug.study.words import these_trainings
+from gan_aug.study.words import named, these_trainings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,14 +148,15 @@ def _over_folds(sweep: Sweep, rows: tuple[SweepRow, ...]) -> tuple[tuple[FoldTes
 
 def _fold_verdict(sweep: Sweep, folds: tuple[FoldTest, ...], learned: bool) -> str:
     if not learned:
-        return f"No verdict: over the folds the AUC of {sweep.base} does not lie above 0.5, which is chance. Train longer or use more data."
+        what = f"No verdict: over the folds the AUC of {named(sweep.base)} does not lie above 0.5, which is chance."
+        return f"{what} Train longer or use more data."
     said = []
     for test in folds:
         sure = test.p_holm < 0.05
         outcome = ("evidence of a gain" if test.difference > 0 else "evidence of a loss") if sure else "no evidence of a gain or a loss"
         said.append(
-            f"{test.scheme} against {sweep.base}, over {len(sweep.points)} folds: {outcome} (AUC {test.difference:+.3f}, 95 % interval "
-            f"{test.low:+.3f} to {test.high:+.3f}, corrected for folds that share images)."
+            f"{named(test.scheme)} against {named(sweep.base)}, over {len(sweep.points)} folds: {outcome} (AUC {test.difference:+.3f}, "
+            f"95 % interval {test.low:+.3f} to {test.high:+.3f}, corrected for folds that share images)."
         )
     return " ".join(said) or "There is nothing to compare."
 
@@ -163,12 +164,12 @@ def _fold_verdict(sweep: Sweep, folds: tuple[FoldTest, ...], learned: bool) -> s
 def _point_verdict(sweep: Sweep, rows: tuple[SweepRow, ...]) -> str:
     said = []
     for outcome, words in (("gain", "Evidence of a gain"), ("loss", "Evidence of a loss")):
-        here = [f"{row.scheme} at {row.point} ({row.difference:+.3f})" for row in rows if row.outcome == outcome]
+        here = [f"{named(row.scheme)} at {row.point} ({row.difference:+.3f})" for row in rows if row.outcome == outcome]
         if here:
-            said.append(f"{words} over {sweep.base}: {'; '.join(here)}.")
+            said.append(f"{words} over {named(sweep.base)}: {'; '.join(here)}.")
         elif outcome == "gain" and any(row.learned for row in rows):
-            said.append(f"No evidence of a gain over {sweep.base} at any point.")
-    sure = [(f"{row.scheme} at {row.point}", row.p_over_seeds) for row in rows if row.outcome in ("gain", "loss")]
+            said.append(f"No evidence of a gain over {named(sweep.base)} at any point.")
+    sure = [(f"{named(row.scheme)} at {row.point}", row.p_over_seeds) for row in rows if row.outcome in ("gain", "loss")]
     said += these_trainings(sure)
     silent = dict.fromkeys(row.point for row in rows if row.outcome == "withheld")
     if silent:

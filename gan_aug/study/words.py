@@ -11,6 +11,11 @@ def p_text(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
+def named(scheme: str) -> str:
+    """A scheme's name inside a sentence, in which ``none`` would be read as a word."""
+    return f"“{scheme}”"
+
+
 def has_learned(part: PartResult, base: str) -> bool:
     """Whether the base scheme is better than chance: its interval lies above an AUC of 0.5."""
     return part.arm(base).auc.low > 0.5
@@ -21,24 +26,24 @@ def verdict(part: PartResult, base: str) -> str:
     auc = part.arm(base).auc
     if not has_learned(part, base):
         return (
-            f"No verdict: the base classifier did not learn. The AUC of {base} is {auc.value:.3f}, and its 95 % interval, {auc.low:.3f} "
-            f"to {auc.high:.3f}, does not lie above 0.5, which is chance. Until it does, comparing arms means nothing: train longer or "
-            "use more data."
+            f"No verdict: the base classifier did not learn. The AUC of {named(base)} is {auc.value:.3f}, and its 95 % interval, "
+            f"{auc.low:.3f} to {auc.high:.3f}, does not lie above 0.5, which is chance. Until it does, comparing arms means nothing: train "
+            "longer or use more data."
         )
     if not part.comparisons:
         return f"The classifier learned (AUC {auc.value:.3f}, {auc.low:.3f} to {auc.high:.3f}). There is no other arm to compare it with."
     synthetic = [comparison for comparison in part.comparisons if _uses_synthetic(comparison.scheme)]
     asked, subject = (synthetic, "synthetic images") if synthetic else (part.comparisons, "any other scheme")
-    gains = [comparison.scheme for comparison in asked if comparison.outcome == "gain"]
-    losses = [comparison.scheme for comparison in asked if comparison.outcome == "loss"]
+    gains = [named(comparison.scheme) for comparison in asked if comparison.outcome == "gain"]
+    losses = [named(comparison.scheme) for comparison in asked if comparison.outcome == "loss"]
     sentences = []
     if gains:
-        sentences.append(f"Evidence of a gain over {base} from {subject}: {', '.join(gains)}.")
+        sentences.append(f"Evidence of a gain over {named(base)} from {subject}: {', '.join(gains)}.")
     else:
-        sentences.append(f"No evidence of a gain over {base} from {subject}.")
+        sentences.append(f"No evidence of a gain over {named(base)} from {subject}.")
     if losses:
         sentences.append(f"Evidence of a loss: {', '.join(losses)}.")
-    sentences += these_trainings([(c.scheme, c.p_over_seeds) for c in asked if c.outcome != "none"])
+    sentences += these_trainings([(named(c.scheme), c.p_over_seeds) for c in asked if c.outcome != "none"])
     if not gains and not losses:
         high = max(comparison.high for comparison in asked)
         low = min(comparison.low for comparison in asked)
@@ -72,8 +77,8 @@ def findings(part: PartResult, base: str, learned: bool) -> tuple[str, ...]:
         outcome = _OUTCOMES[c.outcome] if learned else "no conclusion, because the base did not learn"
         higher = sum(difference > 0 for difference in c.seed_differences)
         found.append(
-            f"{part.dataset} ({part.part}): {c.scheme} against {base}: {outcome}. AUC difference {c.difference:+.3f}, 95 % interval "
-            f"{c.low:+.3f} to {c.high:+.3f}, {p_text(c.p_holm)} after Holm's correction; higher with {higher} of "
+            f"{part.dataset} ({part.part}): {named(c.scheme)} against {named(base)}: {outcome}. AUC difference {c.difference:+.3f}, 95 % "
+            f"interval {c.low:+.3f} to {c.high:+.3f}, {p_text(c.p_holm)} after Holm's correction; higher with {higher} of "
             f"{len(c.seed_differences)} seeds."
         )
     return tuple(found)
@@ -100,8 +105,8 @@ def cautions(parts: tuple[PartResult, ...], n_seeds: int, phantom: bool) -> tupl
         for c in part.comparisons:
             if c.outcome != "none" and c.p_over_seeds is not None and c.p_over_seeds >= 0.05:
                 found.append(
-                    f"{part.dataset} ({part.part}): the {c.outcome} of {c.scheme} is one of these very trainings. For new trainings on new "
-                    f"patients the interval is {c.over_seeds.low:+.3f} to {c.over_seeds.high:+.3f}, which holds 0."
+                    f"{part.dataset} ({part.part}): the {c.outcome} of {named(c.scheme)} is one of these very trainings. For new trainings "
+                    f"on new patients the interval is {c.over_seeds.low:+.3f} to {c.over_seeds.high:+.3f}, which holds 0."
                 )
         for source in part.arms[0].by_source:
             if source.n_positive in (0, source.n):

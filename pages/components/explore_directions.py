@@ -38,7 +38,7 @@ def mode(found: dict[str, Run]) -> None:
         seed = int(st.number_input("Seed", 0, 10**9, 3, key="seed", bind="query-params", width=160))
         choice = address.pick(st.selectbox, "Direction", choices, key="direction", what="direction", format_func=label, width=320)
         reach = st.slider(
-            "Reach", 1.0, 12.0, 6.0, 0.5, key="reach", bind="query-params", width=220,
+            "Reach", 1.0, 12.0, 4.0, 0.5, key="reach", bind="query-params", width=220,
             help="How far to go to either side of the seed, in standard deviations of the generator's inputs. A seed itself lies "
             f"{np.sqrt(run.config['z_dim']):.0f} away from the mean; far beyond that, pictures fall apart.",
         )  # fmt: skip

@@ -129,7 +129,8 @@ def _agreement(result: BlindResult) -> None:
         for found, kind in rows
     ]
     st.dataframe(pd.DataFrame(table), hide_index=True)
-    st.caption("Undefined: all answers were the same, so that chance alone gives complete agreement.")
+    if any(found.n and found.kappa is None for found, _ in rows):
+        st.caption("Undefined: all answers were the same, so that chance alone gives complete agreement.")
 
 
 def _take_away(name: str) -> None:
