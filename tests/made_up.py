@@ -131,7 +131,7 @@ def make_sweep(name: str, data: str, schemes: list[str], done: int | None = None
     return sweep
 
 
-def make_batch(name: str, n: int, missing: int | None = None, facts: list[dict] | None = None) -> list[str]:
+def make_batch(name: str, n: int, missing: int | None = None, facts: list[dict] | None = None, settings: dict | None = None) -> list[str]:
     """A batch of ``n`` small pictures, with what was measured of each if given; returns their opaque names."""
     cases = []
     for seed in range(n):
@@ -142,7 +142,7 @@ def make_batch(name: str, n: int, missing: int | None = None, facts: list[dict] 
         if seed != missing:
             files.write_bytes(case.path, content)
         cases.append(case)
-    store.create_batch(name, "curate", cases, "tester")
+    store.create_batch(name, "curate", cases, "tester", settings)
     return [case.image for case in cases]
 
 

@@ -178,6 +178,20 @@ def test_a_new_blind_batch_is_queued_with_what_is_laid_down(phantom: str) -> Non
     assert wanted.items() <= job.arguments.items()
 
 
+def test_a_batch_of_a_generator_that_was_passed_on_says_what_will_stay_unknown(workspace: Path, phantom: str) -> None:
+    make_run("dcgan-phantom-ab12", "dcgan", phantom, "malignant")
+    assert "stays unknown" not in texts(open_page("review"))
+    (workspace / "datasets" / phantom).rename(workspace / "elsewhere")
+    app = open_page("review")
+    assert not app.exception and f"dataset {phantom}) are not in this workspace" in texts(app)
+    why = f"There is no dataset called '{phantom}'."
+    make_batch("b", 3, facts=[dict.fromkeys(("nearest_real", "d_score", "alike")) | {"uniqueness": 1.0}] * 3,
+               settings={"extractor": "derm", "nearest_unknown": why})  # fmt: skip
+    assert f"Not known: the training images were not at hand. {why}" in texts(
+        open_page("review", batch="b", reviewer="a", sort="nearest_real")
+    )
+
+
 # --- who reads ---------------------------------------------------------------------------------------------------------------------------
 
 
