@@ -8,6 +8,8 @@ from gan_aug import catalog, runs
 from gan_aug.records import Checkpoint, Run
 from pages.components import address
 
+_DRAWN = re.compile(r"-([0-9a-f]{4})$")  # the end of an id that was drawn for a run
+
 
 def available() -> dict[str, Run]:
     """The GAN runs with a snapshot, by id; those of one GAN together, newest first."""
@@ -30,8 +32,14 @@ def title(run: Run, reference: str) -> str:
 
 def short(run: Run) -> str:
     """A run in a word or two: by the end of an id that was drawn for it, else by the name that it was given."""
-    drawn = re.search(r"-([0-9a-f]{4})$", run.id)
+    drawn = _DRAWN.search(run.id)
     return f"{catalog.entry(run.spec).title} {drawn[1]}" if drawn else run.id
+
+
+def stem(run: Run) -> str:
+    """The same as the beginning of a name."""
+    drawn = _DRAWN.search(run.id)
+    return f"{run.spec}-{drawn[1]}" if drawn else run.id
 
 
 def pick_run(found: dict[str, Run]) -> Run:

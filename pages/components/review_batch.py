@@ -41,7 +41,7 @@ def new_batch() -> None:
         )
         first = right.number_input("First seed", 0, 10**9, 0, help="Seeds count up from here. One seed is always the same picture.")
         more = _curate_options(run) if mode == "curate" else _blind_options(run)
-        name = st.text_input("Name of the batch", value=chrome.free_name(f"{run.spec}-{run.id[-4:]}", taken), max_chars=100).strip()
+        name = st.text_input("Name of the batch", value=chrome.free_name(generators.stem(run), taken), max_chars=100).strip()
         if not st.form_submit_button("Generate the batch", icon=":material/brush:", type="primary"):
             return
     if check_name(name, "batch name") in taken:

@@ -13,7 +13,7 @@ from gan_aug import jobs, runs
 from gan_aug.errors import InvalidValue, UserError
 from gan_aug.records import Job, SyntheticImage
 from gan_aug.workspace import check_name
-from pages.components import chrome
+from pages.components import chrome, generators
 from pages.components.review_batch import taken_names
 
 KEY = "stars"  # in the address, once for each generator, class and variety
@@ -127,7 +127,7 @@ def _submit(name: str, group: Group, seeds: list[int]) -> None:
 def _free_name(checkpoint: str) -> str:
     run_id = checkpoint.partition("@")[0]
     try:
-        stem = f"starred-{runs.load_run(run_id).spec}-{run_id[-4:]}"
+        stem = f"starred-{generators.stem(runs.load_run(run_id))}"
     except UserError:
         stem = "starred"
     return chrome.free_name(stem, taken_names())
