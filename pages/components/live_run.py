@@ -4,7 +4,7 @@ import streamlit as st
 
 from gan_aug import catalog, jobs, runs, store
 from gan_aug.records import Run
-from pages.components import address, chrome, run_charts
+from pages.components import address, chrome, run_charts, shipped
 from pages.components.seen_runs import SeenRun
 
 
@@ -64,7 +64,7 @@ def _resume(seen: SeenRun) -> None:
 
 
 def _progress(status: runs.RunStatus) -> None:
-    text = [f"**{status.kimg:,.1f} of {status.total_kimg:,g} thousand images**", f"{status.step:,} generator steps"]
+    text = [f"**{status.kimg:,.1f} of {round(status.total_kimg, 1):,g} thousand images**", f"{status.step:,} generator steps"]
     if status.images_per_second:
         text.append(f"{status.images_per_second:,.0f} images per second")
         if status.state == "running":
@@ -77,6 +77,10 @@ def _progress(status: runs.RunStatus) -> None:
 def _grid(run: Run) -> None:
     """The pictures of 64 fixed seeds at a step of the training; it follows the newest until the slider is moved back."""
     files = dict(runs.grids(run.id))
+    if not files and shipped.is_shipped(run):
+        st.markdown("**What it generates**")
+        shipped.generated(runs.run_folder(run.id))
+        return
     if not files:
         st.info("The first picture appears with the first snapshot.", icon=":material/image:")
         return

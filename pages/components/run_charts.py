@@ -4,6 +4,7 @@ import streamlit as st
 
 from gan_aug import runs
 from gan_aug.records import Run
+from pages.components import shipped
 from pages.components.live_chart import Line, Panel, live_charts
 from pages.components.run_table import MOST
 
@@ -63,12 +64,15 @@ def statistics(run_id: str) -> list[dict[str, float]]:
 
 
 def run_charts(shown: list[Run]) -> None:
-    """Draw the statistics of runs, of several in common charts, or say that there are none yet."""
+    """Draw the statistics of runs, of several in common charts, or say why there are none."""
     found = {run.id: rows for run in shown if (rows := statistics(run.id))}
     if len(found) == 1 and len(shown) == 1:
         live_charts(panels(found[shown[0].id]), revision=shown[0].id, key="run-charts")
     elif found:
         live_charts(overlaid(found), revision=" ".join(found), key="run-charts")
+    elif shipped.is_shipped(shown[0]):
+        st.info("This generator came with gan_aug, without the statistics of its training.", icon=":material/inventory_2:")
+        st.page_link("pages/about.py", label="What its card says", icon=":material/description:")
     else:
         st.info(f"The first statistics appear after {shown[0].config['tick_kimg']:g} thousand images.", icon=":material/hourglass_empty:")
 
