@@ -38,6 +38,7 @@ def run_table(found: list[SeenRun], shown: SeenRun, beside: Sequence[str]) -> li
         selection_mode="multi-row",
         selection_default={"selection": {"rows": [ids.index(name) for name in (shown.run.id, *beside) if name in ids]}},
         height=min(38 + 35 * len(kept), 213),
+        placeholder="",
         column_config={
             "Progress": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%", width="small"),
             "Size": st.column_config.NumberColumn(format="%d px"),
