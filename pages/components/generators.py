@@ -8,8 +8,6 @@ from gan_aug import catalog, runs
 from gan_aug.records import Checkpoint, Run
 from pages.components import address
 
-_DRAWN = re.compile(r"-([0-9a-f]{4})$")  # the end of an id that was drawn for a run
-
 
 def available() -> dict[str, Run]:
     """The GAN runs with a snapshot, by id; those of one GAN together, newest first."""
@@ -32,14 +30,17 @@ def title(run: Run, reference: str) -> str:
 
 def short(run: Run) -> str:
     """A run in a word or two: by the end of an id that was drawn for it, else by the name that it was given."""
-    drawn = _DRAWN.search(run.id)
-    return f"{catalog.entry(run.spec).title} {drawn[1]}" if drawn else run.id
+    return _by_end(run, f"{catalog.entry(run.spec).title} ")
 
 
 def stem(run: Run) -> str:
     """The same as the beginning of a name."""
-    drawn = _DRAWN.search(run.id)
-    return f"{run.spec}-{drawn[1]}" if drawn else run.id
+    return _by_end(run, f"{run.spec}-")
+
+
+def _by_end(run: Run, before: str) -> str:
+    drawn = re.search(r"-([0-9a-f]{4})$", run.id)
+    return f"{before}{drawn[1]}" if drawn else run.id
 
 
 def pick_run(found: dict[str, Run]) -> Run:

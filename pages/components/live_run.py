@@ -77,12 +77,12 @@ def _progress(status: runs.RunStatus) -> None:
 def _grid(run: Run) -> None:
     """The pictures of 64 fixed seeds at a step of the training; it follows the newest until the slider is moved back."""
     files = dict(runs.grids(run.id))
-    if not files and shipped.is_shipped(run):
-        st.markdown("**What it generates**")
-        shipped.generated(runs.run_folder(run.id))
-        return
     if not files:
-        st.info("The first picture appears with the first snapshot.", icon=":material/image:")
+        if shipped.is_shipped(run):
+            st.markdown("**What it generates**")
+            shipped.generated(runs.run_folder(run.id))
+        else:
+            st.info("The first picture appears with the first snapshot.", icon=":material/image:")
         return
     kimg = {step: step * run.config["batch_size"] * run.config["d_steps"] / 1000 for step in files}
     key, newest = f"grid-step-{run.id}", max(files)
