@@ -1,6 +1,7 @@
 """Explore: look at what a generator has learnt: between seeds, between classes, beside other generators, and seed by seed."""
 
 import random
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -44,13 +45,15 @@ def page() -> None:
     st.caption(NOTES[mode])
     show = {"walk": _walk, "class": _class_axis, "same": _same_z, "seeds": _seeds}
     show |= {"directions": explore_directions.mode, "plane": explore_plane.mode, "project": explore_projection.mode}
-    show[mode](found)
+    look_up = show[mode](found)
+    if look_up:
+        look_up()
 
 
 # --- one generator -----------------------------------------------------------------------------------------------------------------------
 
 
-def _walk(found: dict[str, Run]) -> None:
+def _walk(found: dict[str, Run]) -> Callable[[], None] | None:
     run, checkpoint, class_name = generators.pick(found)
     st.session_state.setdefault("seeds", "3,7")
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -62,11 +65,12 @@ def _walk(found: dict[str, Run]) -> None:
     seeds = _seed_list(text, at_least=2)
     generation.prepare([checkpoint])
     generated = generation.walk(run, checkpoint, tuple(seeds), frames, class_name)
-    film_view.show("film", [generated], [_between(seeds, n * (len(seeds) - 1) / (frames - 1)) for n in range(frames)])
+    look_up = film_view.show("film", [generated], [_between(seeds, n * (len(seeds) - 1) / (frames - 1)) for n in range(frames)])
     film_view.downloads(generated, f"{checkpoint.id}-walk-{'-'.join(map(str, seeds))}")
+    return look_up
 
 
-def _class_axis(found: dict[str, Run]) -> None:
+def _class_axis(found: dict[str, Run]) -> Callable[[], None] | None:
     conditional = {name: run for name, run in found.items() if catalog.entry(run.spec).conditional}
     if not conditional:
         st.info(
@@ -74,19 +78,20 @@ def _class_axis(found: dict[str, Run]) -> None:
             icon=":material/info:",
         )
         st.page_link("pages/train.py", label="Train an AC-GAN", icon=":material/arrow_forward:")
-        return
+        return None
     run, checkpoint, _ = generators.pick(conditional, with_class=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         seed = st.number_input("Seed", 0, 10**9, 3, key="seed", bind="query-params", width=300)
         frames = st.slider("Pictures", 8, MOST_SEEDS, 24, key="frames", bind="query-params", width=300)
     generation.prepare([checkpoint])
     generated = generation.class_walk(run, checkpoint, int(seed), frames)
-    film_view.show("film", [generated], [_mixture(run.classes, n * (len(run.classes) - 1) / (frames - 1)) for n in range(frames)])
+    look_up = film_view.show("film", [generated], [_mixture(run.classes, n * (len(run.classes) - 1) / (frames - 1)) for n in range(frames)])
     st.caption("The label is what the generator was asked for. It was not confirmed by histology, and it is no diagnosis.")
     film_view.downloads(generated, f"{checkpoint.id}-classes-{seed}")
+    return look_up
 
 
-def _seeds(found: dict[str, Run]) -> None:
+def _seeds(found: dict[str, Run]) -> Callable[[], None] | None:
     run, checkpoint, class_name = generators.pick(found)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first = st.number_input("First seed", 0, 10**9, 0, step=WALL, key="first", bind="query-params", width=180)
@@ -99,13 +104,13 @@ def _seeds(found: dict[str, Run]) -> None:
     generation.prepare([checkpoint])
     numbers = tuple(range(int(first), int(first) + WALL))
     generated = generation.seeds(run, checkpoint, numbers, class_name, variety)
-    film_view.show("browse", [generated], [f"Seed {number}" for number in numbers], list(map(str, numbers)))
+    return film_view.show("browse", [generated], [f"Seed {number}" for number in numbers], list(map(str, numbers)))
 
 
 # --- several generators ------------------------------------------------------------------------------------------------------------------
 
 
-def _same_z(found: dict[str, Run]) -> None:
+def _same_z(found: dict[str, Run]) -> Callable[[], None] | None:
     words = {"generators": "Several generators", "training": "One generator in training"}
     rows = address.pick(st.segmented_control, "Rows", list(words), key="rows", format_func=words.get)
     if rows == "training":
@@ -119,7 +124,7 @@ def _same_z(found: dict[str, Run]) -> None:
         chosen = [(found[name], runs.resolve(name)[1]) for name in names]
     if not chosen:
         st.info("Choose at least one generator.", icon=":material/info:")
-        return
+        return None
     st.session_state.setdefault("list", "0-7")
     classes = sorted({name for run, _ in chosen if catalog.entry(run.spec).conditional for name in run.classes})
     with st.container(horizontal=True):
@@ -127,11 +132,12 @@ def _same_z(found: dict[str, Run]) -> None:
         class_name = address.pick(st.selectbox, "Class, for those that take one", classes, key="class", width=300) if classes else None
     generation.prepare([checkpoint for _, checkpoint in chosen])
     generated = [generation.seeds(run, checkpoint, tuple(seeds), _class_of(run, class_name)) for run, checkpoint in chosen]
-    film_view.show("film", generated, [f"seed {seed}" for seed in seeds], list(map(str, seeds)))
+    look_up = film_view.show("film", generated, [f"seed {seed}" for seed in seeds], list(map(str, seeds)))
     lengths = {run.config["z_dim"] for run, _ in chosen}
     if len(lengths) > 1:
         numbers = ", ".join(map(str, sorted(lengths)))
         st.caption(f"These generators take inputs of different length ({numbers}): a shorter one is the beginning of a longer one.")
+    return look_up
 
 
 def _class_of(run: Run, class_name: str | None) -> str | None:

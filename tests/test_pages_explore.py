@@ -22,7 +22,7 @@ from gan_aug.data.split import load_split
 from gan_aug.errors import UserError
 from gan_aug.records import NOTICE, SyntheticImage
 from gan_aug.render import open_generator
-from pages.components import explore_directions, explore_plane, generation, nearest_real, stars
+from pages.components import explore_directions, explore_plane, film_view, filmstrip, generation, nearest_real, stars
 
 DCGAN, ACGAN = "dcgan-phantom-malignant-ab12", "acgan-phantom-cd34"
 
@@ -169,15 +169,19 @@ def test_without_the_comparison_the_page_offers_to_prepare_it(generators: str, e
     assert "Waiting" in texts(app)
 
 
-def test_the_nearest_real_image_comes_after_the_pictures_and_is_the_right_one(generators: str, eyes: None) -> None:
+def test_the_nearest_real_image_comes_after_the_pictures_and_is_the_right_one(
+    generators: str, eyes: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nearest_making.prepare(DCGAN, EYES)
+    order: list[str] = []
+    show, downloads, look_up = filmstrip.show, film_view.downloads, nearest_real.look_up
+    monkeypatch.setattr(filmstrip, "show", lambda film, *more: order.append("film") or show(film, *more))
+    monkeypatch.setattr(film_view, "downloads", lambda *given: order.append("the rest") or downloads(*given))
+    monkeypatch.setattr(nearest_real, "look_up", lambda *given: order.append("search") or look_up(*given))
     app = explore(mode="walk", run=DCGAN, seeds="5,9", frames="8", near="true")
-    assert film(app)["rows"][0]["reals"] is None
-    assert "being looked up" in texts(app)
-    app = app.run()  # what the browser's clock does
+    assert order == ["film", "the rest", "search", "film", "the rest"]
     (row,) = film(app)["rows"]
     assert len(row["reals"]) == 8
-    assert "being looked up" not in texts(app)
     space = nearest.opened(runs.load_run(DCGAN), EYES)
     generated = np.stack([pixels(frame) for frame in row["frames"]])
     for real, found in zip(row["reals"], space.find(generated), strict=True):
@@ -229,7 +233,7 @@ def test_a_search_that_fails_is_told_once_and_leaves_the_pictures(generators: st
         raise UserError("The features cannot be read.", "Prepare them again.")
 
     monkeypatch.setattr(nearest.Space, "find", fail)
-    app = explore(mode="walk", run=DCGAN, seeds="5,10", near="true").run()
+    app = explore(mode="walk", run=DCGAN, seeds="5,10", near="true")
     assert not app.exception
     assert "cannot be read" in app.error[0].value
     app = app.run()
@@ -240,7 +244,7 @@ def test_a_search_that_fails_is_told_once_and_leaves_the_pictures(generators: st
 
 def test_side_by_side_each_generator_has_its_own_training_images(generators: str, eyes: None) -> None:
     nearest_making.prepare(DCGAN, EYES)
-    app = explore(mode="same", runs=f"{DCGAN},{ACGAN}", list="1,2", near="true").run()
+    app = explore(mode="same", runs=f"{DCGAN},{ACGAN}", list="1,2", near="true")
     reals = [row["reals"] for row in film(app)["rows"]]
     assert all(reals), "both have seen the same images here, and so share what was prepared"
 

@@ -1,5 +1,7 @@
 """Directions: which way to move z so that a generator's pictures change most, along which to look, and which to give a name."""
 
+from collections.abc import Callable
+
 import numpy as np
 import streamlit as st
 
@@ -15,8 +17,8 @@ OVERVIEW = "overview"
 NAMED = "name:"  # before the name of a saved direction in the address, where the others are numbers
 
 
-def mode(found: dict[str, Run]) -> None:
-    """The whole mode, below the notes."""
+def mode(found: dict[str, Run]) -> Callable[[], None] | None:
+    """The whole mode, below the notes; returns what :func:`film_view.show` does."""
     run, checkpoint, class_name = generators.pick(found)
     generation.prepare([checkpoint])
     sefa = generation.found_directions(checkpoint)
@@ -48,7 +50,7 @@ def mode(found: dict[str, Run]) -> None:
     generated = [generation.along(run, checkpoint, seed, *way(each), float(reach), frames, class_name) for each in shown]
     if choice == OVERVIEW:
         generated = [generation.relabelled(each, label(name)) for name, each in zip(shown, generated, strict=True)]
-    film_view.show("film", generated, captions, start=frames // 2)
+    look_up = film_view.show("film", generated, captions, start=frames // 2)
     if choice in strongest:
         with chrome.guard():
             _name_it(run, way(choice)[1], choice, saved)
@@ -61,6 +63,7 @@ def mode(found: dict[str, Run]) -> None:
             "step of unit length makes in that layer's output, out of that of all directions together. It says how much changes, not "
             "what it means; names are given by people who looked."
         )
+    return look_up
 
 
 def shares(strengths: np.ndarray) -> np.ndarray:

@@ -1,9 +1,11 @@
 """Pictures of one or several generators on the Explore page: the filmstrip, nearest real images, stars, and the files to take away."""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from gan_aug import files
 from gan_aug.errors import UserError
@@ -14,17 +16,16 @@ from pages.components.filmstrip import Film
 KEY = "film"
 
 _FORMATS = {".webp": ("Animation (WebP)", "image/webp"), ".gif": ("Animation (GIF)", "image/gif"), ".png": ("Strip (PNG)", "image/png")}
-_SHOWN = "film_shown"  # the view that the browser has been given already
 _FAILED = "film_failed"  # the view whose nearest real images could not be found
-_SOON = 0.3  # seconds until the nearest real images are looked up, after the pictures are on their way
 
 
 def show(
     layout: str, generated: Sequence[generation.Generated], captions: Sequence[str], marks: Sequence[str] | None = None, start: int = 0
-) -> None:
+) -> Callable[[], None] | None:
     """Show pictures, one row for each of ``generated``; ``start`` is the column that the filmstrip begins at.
 
-    The pictures come first. Where nearest real images are asked for, they are looked up in a second pass, and filled in under the pictures.
+    The pictures come first. Where nearest real images are asked for and not known yet, what looks them up is returned, to be called when
+    the rest of the page has been drawn; it draws the page anew with them under the pictures.
     """
     film = Film(
         view=files.sha256_bytes("/".join(each.digest for each in generated).encode())[:24],
@@ -45,11 +46,16 @@ def show(
         if sum(len(each.images) for each in generated) > nearest_real.MOST:
             st.caption(f"Only views of up to {nearest_real.MOST} pictures are compared. Choose fewer seeds or generators.")
             spaces = {}
-    waiting = _missing(generated, spaces) and st.session_state.get(_FAILED) != film.view
+    missing = _missing(generated, spaces)
+    failed = st.session_state.get(_FAILED) == film.view
     with place:
-        st.fragment(_film, run_every=_SOON if waiting else None)(film, list(generated), spaces)
+        _film(film, list(generated), spaces)
+        if missing and failed:
+            st.caption("The nearest real images could not be looked up.")
+    return functools.partial(_look_up, missing, spaces, film.view, place) if missing and not failed else None
 
 
+@st.fragment
 @chrome.guard()
 def _film(film: Film, generated: list[generation.Generated], spaces: dict[str, Space]) -> None:
     shown = [tuple(name for name in names if name) for names in zip(*(each.names for each in generated), strict=True)]
@@ -60,19 +66,6 @@ def _film(film: Film, generated: list[generation.Generated], spaces: dict[str, S
     )
     starred = tuple(column for column, names in enumerate(shown) if film.can_star[column] and set(names) <= set(chosen))
     filmstrip.show(dataclasses.replace(film, rows=rows, starred=starred), KEY, lambda: _star(film, shown))
-    missing = _missing(generated, spaces)
-    if missing and st.session_state.get(_FAILED) == film.view:
-        st.caption("The nearest real images could not be looked up.")
-    elif missing and st.session_state.get(_SHOWN) == film.view:
-        try:
-            _look_up(missing, spaces)
-        except Exception:
-            st.session_state[_FAILED] = film.view  # or it would be tried again and again
-            raise
-        st.rerun()  # the whole page, so that this part is no longer run again and again
-    elif missing:
-        st.caption("The nearest real images are being looked up ...")
-    st.session_state[_SHOWN] = film.view
     stars.panel()
 
 
@@ -81,12 +74,18 @@ def _missing(generated: Sequence[generation.Generated], spaces: dict[str, Space]
     return [each for each in generated if each.run.id in spaces and nearest_real.known(spaces[each.run.id], each) is None]
 
 
-def _look_up(missing: list[generation.Generated], spaces: dict[str, Space]) -> None:
+def _look_up(missing: list[generation.Generated], spaces: dict[str, Space], view: str, place: DeltaGenerator) -> None:
     """With a bar, whose every step is also a moment at which Streamlit lets a newer wish of the user break in."""
-    bar = st.progress(0.0, "Looking up the nearest real images")
-    for number, each in enumerate(missing):
-        for share in nearest_real.look_up(spaces[each.run.id], each):
-            bar.progress((number + share) / len(missing), "Looking up the nearest real images")
+    with place, chrome.guard():
+        bar = st.progress(0.0, "Looking up the nearest real images ...")
+        try:
+            for number, each in enumerate(missing):
+                for share in nearest_real.look_up(spaces[each.run.id], each):
+                    bar.progress((number + share) / len(missing), "Looking up the nearest real images ...")
+        except Exception:
+            st.session_state[_FAILED] = view  # or it would be tried again and again
+            raise
+        st.rerun()
 
 
 def _star(film: Film, shown: list[tuple[generation.SyntheticImage, ...]]) -> None:

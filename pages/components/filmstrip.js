@@ -7,6 +7,8 @@
 const PATIENCE = 5000; // for so long the server may take to answer before its word counts again [ms]
 const SIDES = [128, 192, 256, 384, 512, 768]; // what a picture on the stage shall measure at most [px]; whole multiples of its own size are shown
 
+let left = null; // where the last film stood: another mode takes a film off the page, and it is to come back as it was
+
 export default function (component) {
   const root = component.parentElement.querySelector(".film");
   root.film ??= new Film(root);
@@ -31,7 +33,8 @@ class Film {
     this.send = send;
     const fresh = this.data?.view !== data.view;
     if (fresh) this.stop();
-    if (fresh && this.data?.start !== data.start) this.at = data.start;
+    if (!this.data && left?.view === data.view) this.at = left.at;
+    else if (fresh && this.data?.start !== data.start) this.at = data.start;
     this.data = data;
     if (fresh) this.build();
     this.underlay();
@@ -123,6 +126,7 @@ class Film {
 
   place(index) {
     this.at = Math.max(0, Math.min(this.length - 1, index));
+    left = { view: this.data.view, at: this.at };
     const { rows, captions, layout } = this.data;
     const images = this.root.querySelectorAll(".made img");
     const links = this.root.querySelectorAll(".made a");

@@ -199,6 +199,22 @@ def test_a_picture_between_seeds_cannot_be_starred_and_says_why(phantom_app: Any
     assert "!1!9" in urllib.parse.unquote(page.url)
 
 
+def test_a_film_comes_back_where_it_stood(phantom_app: Any, page: Any) -> None:
+    make_run(RUN, "dcgan", "phantom", "malignant")
+    page.goto(f"{phantom_app.url}/explore?mode=walk&run={RUN}&seeds=5,9&frames=12")
+    page.locator(".scrub").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".where")).to_contain_text("2 of 12")
+    page.get_by_role("radio", name="Seed plane").click()
+    expect(page.locator(".where")).to_have_count(0)
+    page.get_by_role("radio", name="Walk").click()
+    expect(page.locator(".where")).to_contain_text("2 of 12")
+    page.get_by_role("textbox", name="Seeds to visit").fill("5,12")
+    page.get_by_role("textbox", name="Seeds to visit").press("Enter")
+    expect(page.locator(".strip .cell")).to_have_count(12)
+    expect(page.locator(".where")).to_contain_text("of the way from seed 5 to seed 12")
+
+
 def test_nearest_real_images_come_beneath_without_disturbing_the_film(phantom_app: Any, page: Any) -> None:
     """A small extractor stands in for derm, whose features of 64 pictures and their turns would take a test too long."""
     make_run(RUN, "dcgan", "phantom", "malignant")
