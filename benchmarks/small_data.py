@@ -83,6 +83,7 @@ def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
         "n": kid.n_fake,
         **{record.metric: record.value for record in measured},
         "kid_ci": kid.ci,
+        "kid_by_kimg": {f"{kimg:g}": value for kimg, value in kid_by_kimg(run.id, cell["data"], extractor, part)},
         "floor": {record.metric: record.floor_real_real for record in measured},
         "floor_n": kid.floor_n,
         "audit": audited.verdict,
@@ -96,6 +97,12 @@ def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
         "code_version": run.code_version,
         "created": runs.now(),
     }
+
+
+def kid_by_kimg(run_id: str, data: str, extractor: str, part: str) -> list[tuple[float, float]]:
+    """KID of every snapshot: that of the last one alone can be chance (docs/experiments.md, 2026-11-29)."""
+    found = runs.list_checkpoints(run_id)
+    return [(checkpoint.kimg, evaluate.evaluate(checkpoint.id, data, part, extractor)[0].value) for checkpoint in found]
 
 
 def run_cells(options: argparse.Namespace) -> None:
