@@ -116,6 +116,7 @@ class GanConfig:
     width: int = 64  # channels of the layer nearest the image; the others are multiples
     architecture: Literal["dcgan", "paper"] = "dcgan"  # DCGAN-sized networks, or those of the GAN's own paper
     upsampling: Literal["transposed", "resize"] = "transposed"  # what doubles the side in a DCGAN-sized G; r3gan has its own way
+    d_norm: Literal["batch", "layer", "none"] = "batch"  # normalisation in the DCGAN-sized D of dcgan and acgan; the others fix theirs
     batch_size: int = 32  # images per step
     g_lr: float = 2e-4  # Adam learning rate of G
     d_lr: float = 2e-4  # Adam learning rate of D

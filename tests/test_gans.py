@@ -141,6 +141,30 @@ def test_upsampling_by_resize_is_a_generator_without_transposed_layers_beyond_th
     assert G(torch.randn(2, config.z_dim), y[:2] if y is not None else None).shape == (2, 3, config.resolution, config.resolution)
 
 
+@pytest.mark.parametrize("name", ["dcgan", "acgan"])
+@pytest.mark.parametrize(("d_norm", "kind"), [("batch", nn.BatchNorm2d), ("layer", nn.GroupNorm), ("none", None)])
+def test_normalisation_of_d_can_be_chosen(name, d_norm, kind):
+    _, _, D, _ = small(name, d_norm=d_norm)
+    found = {type(module) for module in D.modules()} & {nn.BatchNorm2d, nn.GroupNorm}
+    assert found == ({kind} if kind else set())
+
+
+def test_only_a_d_without_batch_normalisation_judges_each_image_by_itself():
+    """With BatchNorm the same change of all images of a batch, such as a stronger red, is taken out again in part."""
+    images = torch.randn(8, 3, 64, 64)
+    for norm, alone in (("none", True), ("layer", True), ("batch", False)):
+        D = ConvDiscriminator(8, 64, norm).train()
+        assert torch.allclose(D(images)[:4], D(images[:4]), atol=1e-5) == alone
+
+
+def test_a_d_without_normalisation_starts_with_signals_of_even_size():
+    D = ConvDiscriminator(16, 64, "none")
+    x = torch.randn(16, 3, 64, 64)
+    sizes = [(x := layer(x)).square().mean().item() for layer in D.layers]
+    assert 0.5 < sizes[1] / sizes[-1] < 2
+    assert all(convolution.bias is not None for convolution in D.modules() if isinstance(convolution, nn.Conv2d))
+
+
 def test_channel_plan():
     assert channel_plan(64, 64) == [512, 256, 128, 64]
     assert channel_plan(128, 64) == [512, 512, 256, 128, 64]

@@ -107,7 +107,7 @@ def build(config: GanConfig, n_classes: int) -> tuple[nn.Module, nn.Module]:
         return PaperGenerator(config, n_classes), PaperDiscriminator(config, n_classes)
     return (
         ConvGenerator(config.z_dim, config.width, config.resolution, n_classes, config.upsampling),
-        ConvDiscriminator(config.width, config.resolution, norm="batch", n_classes=n_classes),
+        ConvDiscriminator(config.width, config.resolution, norm=config.d_norm, n_classes=n_classes),
     )
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-Norm = Literal["batch", "layer", "spectral"]
+Norm = Literal["batch", "layer", "spectral", "none"]
 Upsampling = Literal["transposed", "resize"]
 
 
@@ -101,27 +101,33 @@ class ConvDiscriminator(nn.Module):
     """DCGAN's discriminator with a choice of normalisation: images (N, 3, R, R) to logits (N,).
 
     ``batch`` leaves the first layer bare, as the paper says; ``layer`` normalises each image by itself (a GroupNorm of one group), because
-    a gradient penalty is defined per image and BatchNorm would mix them; ``spectral`` wraps every layer and uses no other normalisation.
+    a gradient penalty is defined per image and BatchNorm would mix them; ``spectral`` wraps every layer and uses no other normalisation;
+    ``none`` has nothing that brings signals back to size, and starts with He et al.'s weights (2015, arXiv 1502.01852) instead.
     With ``n_classes`` a second head returns class logits (N, n_classes), and the result is the pair.
     """
 
     def __init__(self, width: int, resolution: int, norm: Norm, slope: float = 0.2, n_classes: int = 0):
         super().__init__()
         channels = channel_plan(resolution, width)[::-1]
-        layers: list[nn.Module] = [nn.Conv2d(3, channels[0], 4, 2, 1, bias=norm == "spectral"), nn.LeakyReLU(slope, inplace=True)]
+        bias = norm in ("spectral", "none")
+        layers: list[nn.Module] = [nn.Conv2d(3, channels[0], 4, 2, 1, bias=bias), nn.LeakyReLU(slope, inplace=True)]
         for narrow, wide in itertools.pairwise(channels):
-            layers.append(nn.Conv2d(narrow, wide, 4, 2, 1, bias=norm == "spectral"))
+            layers.append(nn.Conv2d(narrow, wide, 4, 2, 1, bias=bias))
             if norm == "batch":
                 layers.append(nn.BatchNorm2d(wide))
             elif norm == "layer":
                 layers.append(nn.GroupNorm(1, wide))
             layers.append(nn.LeakyReLU(slope, inplace=True))
         self.layers = nn.Sequential(*layers)
-        self.logit = nn.Conv2d(channels[-1], 1, 4, 1, 0, bias=norm == "spectral")
+        self.logit = nn.Conv2d(channels[-1], 1, 4, 1, 0, bias=bias)
         self.class_logits = nn.Conv2d(channels[-1], n_classes, 4, 1, 0) if n_classes else None
         init_weights(self)
         if norm == "spectral":
             normalise_spectrally(self)
+        elif norm == "none":
+            for convolution in self.modules():
+                if isinstance(convolution, nn.Conv2d):
+                    nn.init.kaiming_normal_(convolution.weight, slope)
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         features = self.layers(images)

@@ -40,7 +40,7 @@ class Discriminator(ConvDiscriminator):
     """Images (N, 3, R, R) in [-1, 1] to logits (N,)."""
 
     def __init__(self, config: GanConfig):
-        super().__init__(config.width, config.resolution, norm="batch")
+        super().__init__(config.width, config.resolution, norm=config.d_norm)
 
 
 def d_loss(D: nn.Module, real: Tensor, fake: Tensor, y: Tensor | None, config: GanConfig) -> tuple[Tensor, dict[str, Tensor]]:
