@@ -46,7 +46,7 @@ WORDS: dict[str, Words] = {
     "architecture": Words("Network", "Architecture", "Networks of DC-GAN's size, or those of the method's own paper."),
     "upsampling": Words("Network", "Upsampling", "resize avoids the fine chequerboard of transposed convolutions. R3GAN ignores it."),
     "d_norm": Words(
-        "Network", "Normalisation in D", "Under batch, D hardly sees it when all generated images are too red. DC-GAN and AC-GAN only."
+        "Network", "Normalisation in D", "With one, D hardly sees it when all generated images are too red. DC-GAN and AC-GAN only."
     ),
     "precision": Words("Network", "Precision", "auto computes in bfloat16 where the processor is faster at it."),
     "channels_last": Words("Network", "Channels last", "Memory layout; faster on most processors, and no change in quality."),
