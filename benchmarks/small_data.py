@@ -70,7 +70,10 @@ def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
     if runs.status(run.id).state != "finished":
         return None
     stats = runs.read_stats(run.id)[0]
-    measured = evaluate.evaluate(run.id, cell["data"], part, extractor)
+    # Every snapshot, because KID of the last one alone can be chance (docs/experiments.md, 2026-11-29).
+    snapshots = runs.list_checkpoints(run.id)
+    by_snapshot = [evaluate.evaluate(snapshot.id, cell["data"], part, extractor) for snapshot in snapshots]
+    measured = by_snapshot[-1]
     kid = measured[0]
     audited = audit.audit(run.id, cell["data"], extractor, AUDITED)
     accuracy = [line["D/accuracy"] for line in stats[len(stats) // 2 :] if "D/accuracy" in line]
@@ -83,7 +86,7 @@ def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
         "n": kid.n_fake,
         **{record.metric: record.value for record in measured},
         "kid_ci": kid.ci,
-        "kid_by_kimg": {f"{kimg:g}": value for kimg, value in kid_by_kimg(run.id, cell["data"], extractor, part)},
+        "kid_by_kimg": {f"{snapshot.kimg:g}": records[0].value for snapshot, records in zip(snapshots, by_snapshot, strict=True)},
         "floor": {record.metric: record.floor_real_real for record in measured},
         "floor_n": kid.floor_n,
         "audit": audited.verdict,
@@ -97,12 +100,6 @@ def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
         "code_version": run.code_version,
         "created": runs.now(),
     }
-
-
-def kid_by_kimg(run_id: str, data: str, extractor: str, part: str) -> list[tuple[float, float]]:
-    """KID of every snapshot: that of the last one alone can be chance (docs/experiments.md, 2026-11-29)."""
-    found = runs.list_checkpoints(run_id)
-    return [(checkpoint.kimg, evaluate.evaluate(checkpoint.id, data, part, extractor)[0].value) for checkpoint in found]
 
 
 def run_cells(options: argparse.Namespace) -> None:
