@@ -10,6 +10,7 @@ from pages.components import chrome
 from pages.components.seen_runs import SeenRun
 
 MOST = 6  # runs in one chart: as many as there are looks of a line
+LONGEST = 38 + 35 * 8 + 18  # px: a header and eight rows, and half a ninth, which says that there are more
 
 
 def run_table(found: list[SeenRun], shown: SeenRun, beside: Sequence[str]) -> list[SeenRun]:
@@ -37,13 +38,14 @@ def run_table(found: list[SeenRun], shown: SeenRun, beside: Sequence[str]) -> li
         on_select="rerun",
         selection_mode="multi-row",
         selection_default={"selection": {"rows": [ids.index(name) for name in (shown.run.id, *beside) if name in ids]}},
-        height=min(38 + 35 * len(kept), 213),
+        height=min(38 + 35 * len(kept), LONGEST),
         placeholder="",
         column_config={
             "Progress": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%", width="small"),
             "Size": st.column_config.NumberColumn(format="%d px"),
+            "GAN": st.column_config.TextColumn(width=170),  # the longest title
             "Thousand images": st.column_config.NumberColumn(format="%.1f"),
-            "Images per second": st.column_config.NumberColumn(format="%.0f"),
+            "Images / s": st.column_config.NumberColumn(format="%.0f"),
         },
     )
     chosen = [kept[row] for row in event.selection.rows]
@@ -74,6 +76,6 @@ def _row(seen: SeenRun) -> dict[str, object]:
         "Size": run.config["resolution"],
         "Seed": run.seed,
         "Thousand images": status.kimg,
-        "Images per second": status.images_per_second or None,  # a published run does not know
+        "Images / s": status.images_per_second or None,  # a published run does not know
         "Started": chrome.ago(run.created),
     }

@@ -143,10 +143,14 @@ def _settings(start: dict[str, Any], record: Dataset, conditional: bool, prefix:
         for group in dict.fromkeys(words.group for words in used.values()):
             st.markdown(f"**{group}**")
             fields = [name for name, words in used.items() if words.group == group]
-            columns = st.columns(3)
-            for position, name in enumerate(fields):
-                with columns[position % 3]:
-                    values[name] = _widget(name, hints[name], start[name], f"{prefix}-{name}")
+            wide = [name for name in fields if typing.get_origin(hints[name]) is tuple]  # a third of the form would cut its pills off
+            for name in wide:
+                values[name] = _widget(name, hints[name], start[name], f"{prefix}-{name}")
+            narrow = [name for name in fields if name not in wide]
+            for first in range(0, len(narrow), 3):
+                for column, name in zip(st.columns(3, vertical_alignment="bottom"), narrow[first : first + 3], strict=False):
+                    with column:
+                        values[name] = _widget(name, hints[name], start[name], f"{prefix}-{name}")
     return values
 
 
