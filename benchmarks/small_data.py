@@ -70,8 +70,8 @@ def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
     if runs.status(run.id).state != "finished":
         return None
     stats = runs.read_stats(run.id)[0]
-    # Every snapshot, because KID of the last one alone can be chance (docs/experiments.md, 2026-11-29).
-    snapshots = runs.list_checkpoints(run.id)
+    # On val every snapshot, because KID of the last one alone can be chance (docs/experiments.md, 2026-11-29).
+    snapshots = runs.list_checkpoints(run.id)[0 if part == "val" else -1 :]
     by_snapshot = [evaluate.evaluate(snapshot.id, cell["data"], part, extractor) for snapshot in snapshots]
     measured = by_snapshot[-1]
     kid = measured[0]
