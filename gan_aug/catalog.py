@@ -27,6 +27,7 @@ class Entry:
     paper: str
     arxiv: str
     conditional: bool  # learns all classes at once and can be asked for one
+    signed: bool  # D's logits say real above zero and generated below, so that their signs tell how much it overfits
     aliases: tuple[str, ...]
     summary: str  # one sentence for people who choose
     presets: dict[str, dict[str, Any]]  # preset name -> settings that differ from GanConfig's defaults
@@ -58,6 +59,7 @@ ENTRIES: dict[str, Entry] = {
             paper="Radford, Metz and Chintala 2015: Unsupervised representation learning with deep convolutional GANs",
             arxiv="1511.06434",
             conditional=False,
+            signed=True,
             aliases=("dc-gan",),
             summary="The classic: convolutions with batch normalisation and the logistic loss. Quick, and good on small data.",
             presets={
@@ -72,6 +74,7 @@ ENTRIES: dict[str, Entry] = {
             paper="Gulrajani, Ahmed, Arjovsky, Dumoulin and Courville 2017: Improved training of Wasserstein GANs",
             arxiv="1704.00028",
             conditional=False,
+            signed=False,
             aliases=("wgan", "w-gan", "wgan-gp"),
             summary="A critic that estimates a distance, held smooth by a penalty. Steady, and slow to learn.",
             presets={
@@ -100,6 +103,7 @@ ENTRIES: dict[str, Entry] = {
             paper="Odena, Olah and Shlens 2016: Conditional image synthesis with auxiliary classifier GANs",
             arxiv="1610.09585",
             conditional=True,
+            signed=True,
             aliases=("ac-gan",),
             summary="Learns all classes together and generates the one it is asked for, so that one z is seen as benign and as malignant.",
             presets={
@@ -114,6 +118,7 @@ ENTRIES: dict[str, Entry] = {
             paper="Miyato, Kataoka, Koyama and Yoshida 2018: Spectral normalization for generative adversarial networks",
             arxiv="1802.05957",
             conditional=False,
+            signed=True,
             aliases=("sn-gan",),
             summary="A discriminator whose layers cannot stretch distances, with the hinge loss; it wants to learn faster than G.",
             presets={
@@ -133,6 +138,7 @@ ENTRIES: dict[str, Entry] = {
             paper="Huang, Gokaslan, Kuleshov and Tompkin 2024: The GAN is dead; long live the GAN! A modern baseline GAN",
             arxiv="2501.05441",
             conditional=False,
+            signed=False,
             aliases=("r3-gan", "rpgan"),
             summary="The newest: real and generated images are rated against each other, under two penalties and without normalisation.",
             presets={
@@ -190,4 +196,10 @@ def gan_config(name: str, preset: str = "small-data", **settings: Any) -> GanCon
     presets = entry(name).presets
     if preset not in presets:
         raise InvalidValue(f"{entry(name).name} has no preset {preset!r}.", f"Choose one of {', '.join(presets)}.")
-    return from_dict(GanConfig, {**presets[preset], **settings})
+    config = from_dict(GanConfig, {**presets[preset], **settings})
+    if config.augment_target and not entry(name).signed:
+        raise InvalidValue(
+            f"{entry(name).name} cannot adapt DiffAugment: the sign of its discriminator's output says nothing.",
+            "Leave augment_target at 0.",
+        )
+    return config

@@ -132,6 +132,7 @@ class GanConfig:
     aux_g: float = 1.0  # weight of the class loss in G
     aux_fake: float = 1.0  # weight, within D's class loss, of the loss on fakes
     augment: tuple[str, ...] = ()  # DiffAugment policies: translation, cutout, color
+    augment_target: float = 0.0  # DiffAugment touches as many images as keep the mean sign of D's logits of real ones here; 0: all
     dihedral: bool = False  # flips and quarter turns of the real images; dermoscopy has no up
     ema_kimg: float = 0.0  # half-life of the averaged G [thousands of images]; 0 switches averaging off
     ema_rampup: float = 0.05  # the half-life is at most this share of the images seen so far
@@ -157,6 +158,11 @@ class GanConfig:
             require(0 <= getattr(self, name) <= 1e6, name, getattr(self, name), "a finite number, 0 or above")
         for name in ("total_kimg", "tick_kimg", "snapshot_kimg"):
             require(0 < getattr(self, name) <= 1e6, name, getattr(self, name), "above 0 and at most 1,000,000")
+        require(0 <= self.augment_target < 1, "augment_target", self.augment_target, "at least 0 and below 1")
+        if self.augment_target and not self.augment:
+            raise InvalidValue(
+                "augment_target is set, and augment names nothing to apply.", "Name policies in augment, or leave augment_target at 0."
+            )
         for policy in self.augment:
             require(policy in ("translation", "cutout", "color"), "augment", policy, "translation, cutout or color")
 

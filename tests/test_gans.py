@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d, interpolate
 from gan_aug import catalog, gans
 from gan_aug.errors import InvalidValue, NotFound, UnknownKey
 from gan_aug.gans import acgan, dcgan, r3gan, sngan, wgan_gp
-from gan_aug.gans.augment import diff_augment, dihedral
+from gan_aug.gans.augment import AdaptiveShare, diff_augment, dihedral
 from gan_aug.gans.blocks import ConvDiscriminator, ConvGenerator, ResizeConvolution, channel_plan, r1_penalty
 from gan_aug.records import GanConfig
 
@@ -302,6 +302,7 @@ def test_logistic_losses():
     loss, stats = dcgan.d_loss(Fixed(torch.tensor([2.0, -1.0]), torch.tensor([0.5, -3.0])), X, X, None, config)
     assert loss.item() == pytest.approx((softplus(-2) + softplus(1)) / 2 + (softplus(0.5) + softplus(-3)) / 2, rel=1e-6)
     assert stats["D/accuracy"] == pytest.approx(0.5)
+    assert stats["D/real_sign"] == 0
     loss, _ = dcgan.g_loss(Fixed(torch.tensor([2.0, -1.0])), X, X, None, config)
     assert loss.item() == pytest.approx((softplus(-2) + softplus(1)) / 2, rel=1e-6)
 
@@ -412,6 +413,37 @@ def test_diff_augment_keeps_shape_and_lets_gradients_through():
     out.sum().backward()
     assert torch.isfinite(x.grad).all()
     assert diff_augment(x, ()) is x
+
+
+def test_diff_augment_touches_the_share_it_is_given():
+    torch.manual_seed(0)
+    x = torch.rand(400, 3, 16, 16) + 1
+    for share in (0.0, 0.3, 1.0):
+        touched = (diff_augment(x, ("cutout",), torch.tensor(share)) != x).any(dim=(1, 2, 3)).float().mean()
+        assert touched == pytest.approx(share, abs=0.06)
+    both = diff_augment(x, ("translation", "cutout"), torch.tensor(0.5))
+    assert (both == x).all(dim=3).all(dim=2).all(dim=1).float().mean() < 0.35, "each policy draws for itself"
+
+
+def test_the_adaptive_share_follows_what_d_knows_by_heart():
+    adaptive = AdaptiveShare(0.6, torch.device("cpu"))
+    adaptive.update(torch.tensor(0.2), 25_000)
+    assert adaptive.share == 0, "a D that does not overfit leaves it at none"
+    adaptive.update(torch.tensor(1.0), 25_000)
+    assert adaptive.share.item() == pytest.approx(0.4)
+    adaptive.update(torch.tensor(0.9), 12_500)
+    assert adaptive.share.item() == pytest.approx(0.55)
+    adaptive.update(torch.tensor(0.1), 10_000)
+    assert adaptive.share.item() == pytest.approx(0.35)
+    adaptive.update(torch.tensor(1.0), 1_000_000)
+    assert adaptive.share == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gan_whose_logits_have_a_sign_tells_that_of_real_images(name):
+    config, _, D, y = small(name)
+    _, stats = gans.spec(name).d_loss(D, torch.zeros(4, 3, 64, 64), torch.zeros(4, 3, 64, 64), y, config)
+    assert ("D/real_sign" in stats) == catalog.entry(name).signed
 
 
 def test_translation_shifts_by_at_most_an_eighth_and_fills_with_grey():

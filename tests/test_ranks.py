@@ -28,6 +28,7 @@ from gan_aug.errors import UserError
 from gan_aug.train_gan import loop, ranks, state
 
 out, task, *run_ids = Path(sys.argv[1]), *sys.argv[2:]
+gans.augment.AdaptiveShare.KIMG = 0.02
 seen = {}
 kept = []
 build = loop.build_training
@@ -39,6 +40,7 @@ with ranks.joined() as group:
             straight, broken = run_ids
             train_gan.train(straight)
             seen["straight"] = ranks.digest(kept[-1].networks.values())
+            seen["share"] = kept[-1].adaptive and kept[-1].adaptive.share.item()
             asked = iter(range(100))
             wish = lambda: next(asked) == 4 and group.rank == 1   # a wish of the rank that writes nothing
             seen["stopped_at"] = train_gan.train(broken, should_stop=wish).step
@@ -122,12 +124,14 @@ def saved_digest(run_id: str) -> str:
     return digest(Holder({key: weights[name][key] for key in network.state_dict()}) for name, network in training.networks.items())
 
 
-# One with batch statistics and R1, one with two penalties and none, one whose D changes buffers in every pass, and one with five D steps.
-@pytest.mark.parametrize("name", ["dcgan", "r3gan", "sngan", "wgan_gp"])
-def test_two_ranks_hold_the_same_weights_and_a_resumed_run_ends_with_those_of_an_uninterrupted_one(phantom, tmp_path, name):
-    straight, broken = prepare(name), prepare(name)
+# One with batch statistics, R1 and adaptive DiffAugment, one with two penalties and none of these, one whose D changes buffers in every
+# pass, and one with five D steps.
+@pytest.mark.parametrize(("name", "more"), [("dcgan", {"augment_target": 0.01}), ("r3gan", {}), ("sngan", {}), ("wgan_gp", {})])
+def test_two_ranks_hold_the_same_weights_and_a_resumed_run_ends_with_those_of_an_uninterrupted_one(phantom, tmp_path, name, more):
+    straight, broken = prepare(name, **more), prepare(name, **more)
     first, second = on_two_ranks(tmp_path, "train", straight, broken)
     assert first == second
+    assert (first["share"] or 0) > 0 if more else first["share"] is None
     assert first["stopped_at"] == 5
     assert first["straight"] == first["broken"] == saved_digest(straight) == saved_digest(broken)
 

@@ -15,6 +15,7 @@ from gan_aug.data import training_list
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.errors import Busy, CorruptFile, Diverged, InvalidValue, NotFound
+from gan_aug.gans import augment
 from gan_aug.records import GanConfig, from_dict
 from gan_aug.train_gan import loop, state
 
@@ -54,6 +55,22 @@ def test_a_stopped_and_resumed_training_ends_with_the_same_weights(phantom, name
     assert runs.status(broken.id).state == "finished"
     assert digests(broken.id) == digests(straight.id)
     assert len(digests(straight.id)) == 3
+
+
+def test_adaptive_diff_augment_goes_on_from_the_share_it_had(phantom, monkeypatch):
+    monkeypatch.setattr(augment.AdaptiveShare, "KIMG", 0.02)
+    straight, broken, never = (prepare("dcgan", augment_target=target) for target in (0.01, 0.01, 0.99))
+    train_gan.train(straight.id)
+    asked = iter(range(100))
+    train_gan.train(broken.id, should_stop=lambda: next(asked) == 4)
+    train_gan.train(broken.id)
+    shares = [line["D/augment"] for line in runs.read_stats(straight.id)[0]]
+    assert min(shares) < max(shares) and 0 < shares[2] <= 1, "the stop was to be at a share between none and all"
+    assert digests(broken.id) == digests(straight.id)
+
+    # A D that is never that sure of real images sees none of them distorted.
+    train_gan.train(never.id)
+    assert all(line["D/augment"] == 0 and line["D/real_sign"] < 0.99 for line in runs.read_stats(never.id)[0])
 
 
 @pytest.mark.parametrize("name", catalog.ENTRIES)
@@ -231,6 +248,10 @@ def test_wrong_plans_are_refused_before_a_folder_is_made(phantom, tmp_path):
         (InvalidValue, {"gan": "dcgan", "seed": -1}, "negative"),
         (InvalidValue, {"gan": "dcgan", "device_name": "tpu"}, "no device 'tpu'"),
         (InvalidValue, {"gan": "dcgan", "settings": {"batch_size": 1}}, "batch_size"),
+        (InvalidValue, {"gan": "dcgan", "settings": {"augment_target": 1.0}}, "augment_target"),
+        (InvalidValue, {"gan": "dcgan", "settings": {"augment_target": 0.6, "augment": ()}}, "augment names nothing"),
+        (InvalidValue, {"gan": "wgan_gp", "settings": {"augment_target": 0.6}}, "wgan_gp cannot adapt DiffAugment"),
+        (InvalidValue, {"gan": "r3gan", "settings": {"augment_target": 0.6}}, "r3gan cannot adapt DiffAugment"),
         (NotFound, {"gan": "gan2"}, "no GAN"),
     ]
     for kind, options, message in cases:

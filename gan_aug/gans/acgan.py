@@ -87,6 +87,7 @@ def d_loss(D: nn.Module, real: Tensor, fake: Tensor, y: Tensor | None, config: G
         "D/real": real_logits.detach().mean(),
         "D/fake": fake_logits.detach().mean(),
         "D/accuracy": logistic_accuracy(real_logits, fake_logits),
+        "D/real_sign": real_logits.detach().sign().mean(),
         "D/class_accuracy": (real_classes.argmax(1) == y).float().mean(),
     }
 

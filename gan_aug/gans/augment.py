@@ -9,21 +9,45 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 
-def diff_augment(images: Tensor, policies: tuple[str, ...]) -> Tensor:
+def diff_augment(images: Tensor, policies: tuple[str, ...], share: Tensor | None = None) -> Tensor:
     """Apply the named policies, each image with its own random draw.
 
     Parameters
     ----------
     images : Tensor of shape (N, 3, R, R) in [-1, 1]
     policies : of ``color``, ``translation``, ``cutout``; none returns ``images`` itself
+    share : 0-d Tensor from 0 to 1, optional
+        How likely each policy is to touch an image, each policy for itself; by default all touch all
 
     Returns
     -------
     Tensor like ``images``, differentiable in it
     """
     for policy in policies:
-        images = _POLICIES[policy](images)
+        changed = _POLICIES[policy](images)
+        if share is not None:
+            changed = torch.where(torch.rand(images.shape[0], 1, 1, 1, device=images.device) < share, changed, images)
+        images = changed
     return images
+
+
+class AdaptiveShare:
+    """The share of images that DiffAugment touches, steered by how much D overfits (Karras et al. 2020, arXiv 2006.06676, section 3).
+
+    A D that knows the training images by heart rates all of them as real, so the mean sign r of its logits of real images nears 1. The
+    share grows while r is above ``target`` and shrinks while it is below. As in the paper it starts at 0, and each policy draws for itself;
+    the paper moves it by fixed amounts, by the sign of r - target over four batches, and this by r - target itself, which needs no memory
+    of earlier batches: off by one, it goes from 0 to 1 in ``KIMG`` thousand images.
+    """
+
+    KIMG = 25.0
+
+    def __init__(self, target: float, on: torch.device):
+        self.target, self.share = target, torch.zeros((), device=on)
+
+    def update(self, sign: Tensor, n_images: int) -> None:
+        """Take in the mean sign of the logits of ``n_images`` real images: 0-d, from -1 to 1. Nothing waits for a GPU."""
+        self.share.add_((sign - self.target) * (n_images / (self.KIMG * 1000))).clamp_(0, 1)
 
 
 def _color(x: Tensor) -> Tensor:

@@ -36,6 +36,9 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
     torch.manual_seed(randomness.key(state.run.seed, "step", state.step, *ranks.key()))
     stats: dict[str, Tensor] = {}
 
+    def augment(images: Tensor) -> Tensor:
+        return diff_augment(images, config.augment, state.adaptive.share if state.adaptive else None)
+
     def generate(y: Tensor | None) -> Tensor:
         z = torch.randn(ranks.share(config.batch_size), config.z_dim, device=on)
         with device.autocast(precision, on):
@@ -48,9 +51,9 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
         y = labels if conditional else None
         with torch.set_grad_enabled(config.d_steps == 1):
             fake = generate(y)
-        real = diff_augment(real, config.augment)
+        real = augment(real)
         with device.autocast(precision, on):
-            shown = diff_augment(fake.detach(), config.augment)
+            shown = augment(fake.detach())
             loss, d_stats = spec.d_loss(state.D, real, shown, y, config)
             stats |= {"D/loss": loss.detach(), **d_stats}
             for name, gamma, side in (("D/r1", config.r1_gamma, real), ("D/r2", config.r2_gamma, shown)):
@@ -62,12 +65,15 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
         loss.backward()
         ranks.average_gradients(state.D)
         state.d_optimiser.step()
+        if state.adaptive:
+            state.adaptive.update(ranks.average(stats["D/real_sign"]), config.batch_size)
+            stats["D/augment"] = state.adaptive.share.clone()
 
     state.D.requires_grad_(False)  # its weights' gradients are not needed here, and cost a tenth of the step
     if config.d_steps > 1:
         fake = generate(y)
     with device.autocast(precision, on):
-        loss, g_stats = spec.g_loss(state.D, real, diff_augment(fake, config.augment), y, config)
+        loss, g_stats = spec.g_loss(state.D, real, augment(fake), y, config)
     state.g_optimiser.zero_grad()
     loss.backward()
     ranks.average_gradients(state.G)

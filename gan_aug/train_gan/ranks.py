@@ -93,6 +93,13 @@ class Ranks:
         if self.world > 1:
             self._average([buffer for network in networks for buffer in network.buffers() if buffer.is_floating_point()])
 
+    def average(self, value: Tensor) -> Tensor:
+        """The mean of a tensor over the ranks; where there is one, the tensor itself."""
+        if self.world > 1:
+            value = value.clone()
+            self._average([value])
+        return value
+
     def average_numbers(self, numbers: dict[str, float]) -> dict[str, float]:
         """The mean of each number over the ranks, which have the same names."""
         if self.world == 1:

@@ -11,7 +11,7 @@ from gan_aug import catalog, checkpoint, device, gans, images, latent, randomnes
 from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.errors import InvalidValue
-from gan_aug.gans.augment import dihedral
+from gan_aug.gans.augment import AdaptiveShare, dihedral
 from gan_aug.records import GanConfig, Run, Split, from_dict
 from gan_aug.train_gan.ranks import ALONE, Ranks
 
@@ -102,6 +102,7 @@ class Training:
     G: nn.Module
     D: nn.Module
     averaged: AveragedG | None
+    adaptive: AdaptiveShare | None
     g_optimiser: torch.optim.Optimizer
     d_optimiser: torch.optim.Optimizer
     ranks: Ranks = ALONE
@@ -126,7 +127,8 @@ class Training:
             step=self.step,
             kimg=self.kimg,
             weights={name: network.state_dict() for name, network in self.networks.items()},
-            optimisers={"G": self.g_optimiser.state_dict(), "D": self.d_optimiser.state_dict()},
+            optimisers={"G": self.g_optimiser.state_dict(), "D": self.d_optimiser.state_dict()}
+            | ({"augment": {"share": self.adaptive.share}} if self.adaptive else {}),
             sampled="G_ema" if self.averaged else "G",
             metrics=metrics,
         )
@@ -138,6 +140,8 @@ class Training:
             self.averaged.network.load_state_dict(snapshot.weights["G_ema"])
         self.g_optimiser.load_state_dict(snapshot.optimisers["G"])
         self.d_optimiser.load_state_dict(snapshot.optimisers["D"])
+        if self.adaptive:
+            self.adaptive.share.copy_(snapshot.optimisers["augment"]["share"])
         self.step = snapshot.step
 
     def weights_are_finite(self) -> bool:
@@ -159,6 +163,7 @@ def build_training(run: Run, on: torch.device, ranks: Ranks = ALONE) -> Training
         G=G,
         D=D,
         averaged=AveragedG(G, config) if config.ema_kimg else None,
+        adaptive=AdaptiveShare(config.augment_target, on) if config.augment_target else None,
         g_optimiser=torch.optim.Adam(G.parameters(), config.g_lr, betas, fused=on.type == "cuda"),
         d_optimiser=torch.optim.Adam(D.parameters(), config.d_lr, betas, fused=on.type == "cuda"),
         ranks=ranks,

@@ -36,6 +36,11 @@ WORDS: dict[str, Words] = {
     "aux_g": Words("Loss", "Class loss of G", "Weight of generating the class that was asked for.", conditional=True),
     "aux_fake": Words("Loss", "Class loss on fakes", "Whether classes are also learnt from generated images.", conditional=True),
     "augment": Words("Small data", "DiffAugment", "Distorts all that the discriminator sees. Colour is diagnostic: leave it out."),
+    "augment_target": Words(
+        "Small data",
+        "Adaptive DiffAugment",
+        "0 distorts always. Above 0, only as much as the discriminator learns real images by heart; 0.6 is usual.",
+    ),
     "dihedral": Words("Small data", "Flips and turns", "Real images are also shown flipped and in quarter turns. Dermoscopy has no top."),
     "ema_kimg": Words(
         "Small data", "Averaging half-life", "In thousand images. Images come from an average of recent generators; 0 is off."

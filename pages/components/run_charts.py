@@ -28,6 +28,13 @@ _PANELS = (
         {"D/accuracy": "accuracy"},
         (0, 1.02),
     ),
+    (
+        "Overfitting",
+        "How surely the discriminator takes real images for real, from -1 to 1. Near 1 it may know them by heart, and adaptive DiffAugment "
+        "distorts more of them.",
+        {"D/real_sign": "real images", "D/augment": "share distorted"},
+        (-1.02, 1.02),
+    ),
     ("Distance estimate", "The critic's estimate of how far generated images are from real ones.", {"D/distance": "distance"}, None),
     ("Penalties", "Small and steady is healthy.", {"D/penalty": "gradient penalty", "D/r1": "R1 penalty", "D/r2": "R2 penalty"}, None),
     (
