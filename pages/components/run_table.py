@@ -41,9 +41,10 @@ def run_table(found: list[SeenRun], shown: SeenRun, beside: Sequence[str]) -> li
         height=min(38 + 35 * len(kept), LONGEST),
         placeholder="",
         column_config={
+            "Run": st.column_config.TextColumn(width=245),  # others give way: an id is of use when it can be read
+            "Class": st.column_config.TextColumn(width=80),
             "Progress": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%", width="small"),
             "Size": st.column_config.NumberColumn(format="%d px"),
-            "GAN": st.column_config.TextColumn(width=170),  # the longest title
             "Thousand images": st.column_config.NumberColumn(format="%.1f"),
             "Images / s": st.column_config.NumberColumn(format="%.0f"),
         },
@@ -69,7 +70,7 @@ def _row(seen: SeenRun) -> dict[str, object]:
         "Run": run.id,
         "State": seen.badge[0],
         "Progress": min(100.0, 100 * status.kimg / status.total_kimg) if status.total_kimg else 0.0,
-        "GAN": catalog.entry(run.spec).title,
+        "GAN": catalog.entry(run.spec).title.partition(" (")[0],
         "Preset": run.preset or "custom",
         "Data": run.dataset,
         "Class": run.class_name or "all",
