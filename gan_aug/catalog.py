@@ -27,7 +27,7 @@ class Entry:
     paper: str
     arxiv: str
     conditional: bool  # learns all classes at once and can be asked for one
-    signed: bool  # D's logits say real above zero and generated below, so that their signs tell how much it overfits
+    unused: tuple[str, ...]  # fields of GanConfig that it does not read; setting one is refused, and no form shows it
     aliases: tuple[str, ...]
     summary: str  # one sentence for people who choose
     presets: dict[str, dict[str, Any]]  # preset name -> settings that differ from GanConfig's defaults
@@ -41,6 +41,9 @@ _SMALL_DATA = {
     "dihedral": True,
     "ema_kimg": 5.0,
 }
+
+# What only a GAN with classes reads.
+_CLASSES = ("aux_d", "aux_g", "aux_fake")
 
 # D learns four times as fast as G, without momentum (two time scales: Heusel et al. 2017).
 _TWO_RATES = {"g_lr": 1e-4, "d_lr": 4e-4, "beta1": 0.0, "beta2": 0.9}
@@ -59,7 +62,7 @@ ENTRIES: dict[str, Entry] = {
             paper="Radford, Metz and Chintala 2015: Unsupervised representation learning with deep convolutional GANs",
             arxiv="1511.06434",
             conditional=False,
-            signed=True,
+            unused=(*_CLASSES, "gp_weight"),
             aliases=("dc-gan",),
             summary="The classic: convolutions with batch normalisation and the logistic loss. Quick, and good on small data.",
             presets={
@@ -74,7 +77,7 @@ ENTRIES: dict[str, Entry] = {
             paper="Gulrajani, Ahmed, Arjovsky, Dumoulin and Courville 2017: Improved training of Wasserstein GANs",
             arxiv="1704.00028",
             conditional=False,
-            signed=False,
+            unused=(*_CLASSES, "augment_target", "d_norm", "real_label"),
             aliases=("wgan", "w-gan", "wgan-gp"),
             summary="A critic that estimates a distance, held smooth by a penalty. Steady, and slow to learn.",
             presets={
@@ -103,7 +106,7 @@ ENTRIES: dict[str, Entry] = {
             paper="Odena, Olah and Shlens 2016: Conditional image synthesis with auxiliary classifier GANs",
             arxiv="1610.09585",
             conditional=True,
-            signed=True,
+            unused=("gp_weight",),
             aliases=("ac-gan",),
             summary="Learns all classes together and generates the one it is asked for, so that one z is seen as benign and as malignant.",
             presets={
@@ -118,7 +121,7 @@ ENTRIES: dict[str, Entry] = {
             paper="Miyato, Kataoka, Koyama and Yoshida 2018: Spectral normalization for generative adversarial networks",
             arxiv="1802.05957",
             conditional=False,
-            signed=True,
+            unused=(*_CLASSES, "d_norm", "gp_weight", "real_label"),
             aliases=("sn-gan",),
             summary="A discriminator whose layers cannot stretch distances, with the hinge loss; it wants to learn faster than G.",
             presets={
@@ -128,7 +131,7 @@ ENTRIES: dict[str, Entry] = {
                     **_TWO_RATES,
                     "augment": ("translation",),
                 },
-                "aidl21": {**_AIDL21, "z_dim": 256, "real_label": 0.9},
+                "aidl21": {**_AIDL21, "z_dim": 256},
                 "paper": {**_PAPER, "architecture": "paper", "batch_size": 64},
             },
         ),
@@ -138,7 +141,7 @@ ENTRIES: dict[str, Entry] = {
             paper="Huang, Gokaslan, Kuleshov and Tompkin 2024: The GAN is dead; long live the GAN! A modern baseline GAN",
             arxiv="2501.05441",
             conditional=False,
-            signed=False,
+            unused=(*_CLASSES, "augment_target", "d_norm", "gp_weight", "real_label", "upsampling"),
             aliases=("r3-gan", "rpgan"),
             summary="The newest: real and generated images are rated against each other, under two penalties and without normalisation.",
             presets={
@@ -196,10 +199,7 @@ def gan_config(name: str, preset: str = "small-data", **settings: Any) -> GanCon
     presets = entry(name).presets
     if preset not in presets:
         raise InvalidValue(f"{entry(name).name} has no preset {preset!r}.", f"Choose one of {', '.join(presets)}.")
-    config = from_dict(GanConfig, {**presets[preset], **settings})
-    if config.augment_target and not entry(name).signed:
-        raise InvalidValue(
-            f"{entry(name).name} cannot adapt DiffAugment: the sign of its discriminator's output says nothing.",
-            "Leave augment_target at 0.",
-        )
+    config, plain = from_dict(GanConfig, {**presets[preset], **settings}), GanConfig()
+    if idle := [field for field in sorted(entry(name).unused) if getattr(config, field) != getattr(plain, field)]:
+        raise InvalidValue(f"{entry(name).name} does not use {', '.join(idle)}.", "Leave it out." if len(idle) == 1 else "Leave them out.")
     return config

@@ -1,5 +1,7 @@
 """What every GAN promises, and the known answers of its losses, penalties and layers."""
 
+import ast
+import dataclasses
 import math
 from pathlib import Path
 
@@ -93,6 +95,31 @@ def test_a_preset_that_a_gan_lacks_is_refused_with_those_it_has():
     with pytest.raises(InvalidValue, match=r"no preset 'aidl21'") as refusal:
         catalog.gan_config("r3gan", "aidl21")
     assert refusal.value.todo == "Choose one of small-data, paper."
+
+
+def settings_read_by(name: str) -> set[str]:
+    tree = ast.parse(Path(gans.__file__).with_name(f"{name}.py").read_text())
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "config"
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_catalogue_knows_which_settings_a_gan_does_not_use(name):
+    read_by_some = set().union(*map(settings_read_by, NAMES))
+    read = settings_read_by(name) | {"architecture"}  # dcgan reads none: its paper's networks are the DCGAN-sized ones
+    assert set(catalog.entry(name).unused) - {"augment_target"} == read_by_some - read
+    assert read_by_some < {field.name for field in dataclasses.fields(GanConfig)}
+
+
+def test_a_setting_without_effect_is_refused():
+    with pytest.raises(InvalidValue, match=r"sngan does not use d_norm, real_label\."):
+        catalog.gan_config("sngan", d_norm="none", real_label=0.9)
+    with pytest.raises(InvalidValue, match="dcgan does not use aux_g"):
+        catalog.gan_config("dcgan", aux_g=0.5)
+    assert catalog.gan_config("sngan", d_norm="batch").d_norm == "batch", "the default asks for nothing"
 
 
 def test_unknown_names_are_named():
@@ -440,10 +467,10 @@ def test_the_adaptive_share_follows_what_d_knows_by_heart():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_gan_whose_logits_have_a_sign_tells_that_of_real_images(name):
+def test_what_adapts_diff_augment_is_told_by_the_gans_that_can(name):
     config, _, D, y = small(name)
     _, stats = gans.spec(name).d_loss(D, torch.zeros(4, 3, 64, 64), torch.zeros(4, 3, 64, 64), y, config)
-    assert ("D/real_sign" in stats) == catalog.entry(name).signed
+    assert ("D/real_sign" in stats) == ("augment_target" not in catalog.entry(name).unused)
 
 
 def test_translation_shifts_by_at_most_an_eighth_and_fills_with_grey():

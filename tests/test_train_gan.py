@@ -250,8 +250,8 @@ def test_wrong_plans_are_refused_before_a_folder_is_made(phantom, tmp_path):
         (InvalidValue, {"gan": "dcgan", "settings": {"batch_size": 1}}, "batch_size"),
         (InvalidValue, {"gan": "dcgan", "settings": {"augment_target": 1.0}}, "augment_target"),
         (InvalidValue, {"gan": "dcgan", "settings": {"augment_target": 0.6, "augment": ()}}, "augment names nothing"),
-        (InvalidValue, {"gan": "wgan_gp", "settings": {"augment_target": 0.6}}, "wgan_gp cannot adapt DiffAugment"),
-        (InvalidValue, {"gan": "r3gan", "settings": {"augment_target": 0.6}}, "r3gan cannot adapt DiffAugment"),
+        (InvalidValue, {"gan": "wgan_gp", "settings": {"augment_target": 0.6}}, "wgan_gp does not use augment_target"),
+        (InvalidValue, {"gan": "r3gan", "settings": {"augment_target": 0.6}}, "r3gan does not use augment_target"),
         (NotFound, {"gan": "gan2"}, "no GAN"),
     ]
     for kind, options, message in cases:

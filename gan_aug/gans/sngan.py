@@ -18,7 +18,7 @@ transposed convolutions a chequerboard stays: KID was 0.104 (0.058 to 0.170) aft
 
 ``aidl21``: z 256, batch 16, logistic in place of hinge loss is not kept. Mended against the original: spectral normalisation replaces
 BatchNorm instead of being stacked on it, weights are initialised before they are wrapped (afterwards the values are lost), and D returns
-logits. The real-side target of 0.9 has no meaning in a hinge loss and is not used.
+logits. The real-side target of 0.9 has no meaning in a hinge loss and is left out.
 """
 
 from torch import Tensor, nn, relu

@@ -10,7 +10,6 @@ class Words:
     group: str
     label: str
     help: str
-    conditional: bool = False  # only GANs that learn several classes use it
 
 
 # Shown in the main part of the form; every other field is an advanced setting.
@@ -28,13 +27,13 @@ WORDS: dict[str, Words] = {
     "beta2": Words("Learning", "Adam beta 2", "Memory of the gradient's square."),
     "d_steps": Words("Learning", "Discriminator steps", "Discriminator updates for each generator update. It slows training by as much."),
     "real_label": Words("Loss", "Target for real images", "Below 1, the discriminator is asked to stay a little unsure of real images."),
-    "gp_weight": Words("Loss", "Gradient penalty", "W-GAN only: how firmly the critic is held smooth."),
+    "gp_weight": Words("Loss", "Gradient penalty", "How firmly the critic is held smooth."),
     "r1_gamma": Words("Loss", "R1 penalty", "Holds the discriminator flat around real images. 0 switches it off."),
     "r2_gamma": Words("Loss", "R2 penalty", "Holds the discriminator flat around generated images. 0 switches it off."),
     "r1_every": Words("Loss", "R1 and R2 every", "The penalties are applied every so many discriminator updates, scaled up by as much."),
-    "aux_d": Words("Loss", "Class loss of D", "Weight of naming the class right.", conditional=True),
-    "aux_g": Words("Loss", "Class loss of G", "Weight of generating the class that was asked for.", conditional=True),
-    "aux_fake": Words("Loss", "Class loss on fakes", "Whether classes are also learnt from generated images.", conditional=True),
+    "aux_d": Words("Loss", "Class loss of D", "Weight of naming the class right."),
+    "aux_g": Words("Loss", "Class loss of G", "Weight of generating the class that was asked for."),
+    "aux_fake": Words("Loss", "Class loss on fakes", "Whether classes are also learnt from generated images."),
     "augment": Words("Small data", "DiffAugment", "Distorts all that the discriminator sees. Colour is diagnostic: leave it out."),
     "augment_target": Words(
         "Small data",
@@ -49,10 +48,8 @@ WORDS: dict[str, Words] = {
     "z_dim": Words("Network", "Latent size", "How many numbers describe one image to the generator."),
     "width": Words("Network", "Width", "Channels of the layer nearest the image. Twice the width takes about four times the computing."),
     "architecture": Words("Network", "Architecture", "Networks of DC-GAN's size, or those of the method's own paper."),
-    "upsampling": Words("Network", "Upsampling", "resize avoids the fine chequerboard of transposed convolutions. R3GAN ignores it."),
-    "d_norm": Words(
-        "Network", "Normalisation in D", "With one, D hardly sees it when all generated images are too red. DC-GAN and AC-GAN only."
-    ),
+    "upsampling": Words("Network", "Upsampling", "resize avoids the fine chequerboard of transposed convolutions."),
+    "d_norm": Words("Network", "Normalisation in D", "With one, D hardly sees it when all generated images are too red."),
     "precision": Words("Network", "Precision", "auto computes in bfloat16 where the processor is faster at it."),
     "channels_last": Words("Network", "Channels last", "Memory layout; faster on most processors, and no change in quality."),
 }

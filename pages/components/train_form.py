@@ -78,8 +78,8 @@ def _choices(datasets: list[Dataset], parent: Run | None) -> dict[str, Any]:
     seed = right.number_input("Seed", 0, 2**31 - 1, parent.seed if parent else 0, help=text, key=f"{prefix}-seed")
     defaults = dataclasses.asdict(catalog.gan_config(gan, preset))
     cloned = parent.config if parent and (parent.spec, parent.preset) == (gan, preset) else {}
-    start = defaults | {name: value for name, value in cloned.items() if name in defaults}
-    settings = start | _settings(start, record, entry.conditional, f"{prefix}-{gan}-{preset}")
+    start = defaults | {name: value for name, value in cloned.items() if name in defaults and name not in entry.unused}
+    settings = start | _settings(start, record, entry.unused, f"{prefix}-{gan}-{preset}")
     return {
         "gan": gan,
         "data": record.name,
@@ -122,7 +122,7 @@ def _split_id(record: Dataset) -> str | None:
     return chosen.id
 
 
-def _settings(start: dict[str, Any], record: Dataset, conditional: bool, prefix: str) -> dict[str, Any]:
+def _settings(start: dict[str, Any], record: Dataset, unused: tuple[str, ...], prefix: str) -> dict[str, Any]:
     """Widgets for the fields of GanConfig that the GAN uses, the advanced ones folded away; their values."""
     values = {}
     left, right = st.columns(2)
@@ -138,7 +138,7 @@ def _settings(start: dict[str, Any], record: Dataset, conditional: bool, prefix:
         help=words.help, key=f"{prefix}-total_kimg",
     )  # fmt: skip
     hints = typing.get_type_hints(GanConfig)
-    used = {name: words for name, words in WORDS.items() if name not in MAIN_FIELDS and (conditional or not words.conditional)}
+    used = {name: words for name, words in WORDS.items() if name not in MAIN_FIELDS and name not in unused}
     with st.expander("Advanced settings", icon=":material/tune:"):
         for group in dict.fromkeys(words.group for words in used.values()):
             st.markdown(f"**{group}**")
