@@ -196,10 +196,10 @@ def gan_config(name: str, preset: str = "small-data", **settings: Any) -> GanCon
     NotFound, InvalidValue, UnknownKey
         If the GAN or preset does not exist, or a setting is wrong.
     """
-    presets = entry(name).presets
-    if preset not in presets:
-        raise InvalidValue(f"{entry(name).name} has no preset {preset!r}.", f"Choose one of {', '.join(presets)}.")
-    config, plain = from_dict(GanConfig, {**presets[preset], **settings}), GanConfig()
-    if idle := [field for field in sorted(entry(name).unused) if getattr(config, field) != getattr(plain, field)]:
-        raise InvalidValue(f"{entry(name).name} does not use {', '.join(idle)}.", "Leave it out." if len(idle) == 1 else "Leave them out.")
+    gan = entry(name)
+    if preset not in gan.presets:
+        raise InvalidValue(f"{gan.name} has no preset {preset!r}.", f"Choose one of {', '.join(gan.presets)}.")
+    config, plain = from_dict(GanConfig, {**gan.presets[preset], **settings}), GanConfig()
+    if idle := [field for field in sorted(gan.unused) if getattr(config, field) != getattr(plain, field)]:
+        raise InvalidValue(f"{gan.name} does not use {', '.join(idle)}.", "Leave it out." if len(idle) == 1 else "Leave them out.")
     return config

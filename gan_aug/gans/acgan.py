@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, softplus
 
-from gan_aug.gans.blocks import ConvDiscriminator, ConvGenerator, condition, init_weights, logistic_accuracy
+from gan_aug.gans.blocks import ConvDiscriminator, ConvGenerator, condition, init_weights, signed_ratings
 from gan_aug.records import GanConfig, GanSpec
 
 
@@ -84,10 +84,7 @@ def d_loss(D: nn.Module, real: Tensor, fake: Tensor, y: Tensor | None, config: G
     if config.aux_fake:
         classes = classes + config.aux_fake * cross_entropy(fake_classes.float(), y)
     return source + config.aux_d * classes, {
-        "D/real": real_logits.detach().mean(),
-        "D/fake": fake_logits.detach().mean(),
-        "D/accuracy": logistic_accuracy(real_logits, fake_logits),
-        "D/real_sign": real_logits.detach().sign().mean(),
+        **signed_ratings(real_logits, fake_logits),
         "D/class_accuracy": (real_classes.argmax(1) == y).float().mean(),
     }
 

@@ -163,9 +163,18 @@ class ResidualBlock(nn.Module):
         return residual + self._resize(self.shortcut(self._resize(x, "up")), "down")
 
 
-def logistic_accuracy(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Share of images that D puts on the right side of zero, real and fake weighing the same."""
-    return ((real_logits > 0).float().mean() + (fake_logits < 0).float().mean()) / 2
+def signed_ratings(real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+    """What is told of a D whose logits (N,) say real above zero and generated below: detached, 0-d.
+
+    The accuracy is the share of images on the right side of zero, real and fake weighing the same.
+    """
+    real, fake = real_logits.detach(), fake_logits.detach()
+    return {
+        "D/real": real.mean(),
+        "D/fake": fake.mean(),
+        "D/accuracy": ((real > 0).float().mean() + (fake < 0).float().mean()) / 2,
+        "D/real_sign": real.sign().mean(),
+    }
 
 
 def r1_penalty(D: nn.Module, real: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ logits. The real-side target of 0.9 has no meaning in a hinge loss and is left o
 
 from torch import Tensor, nn, relu
 
-from gan_aug.gans.blocks import ConvDiscriminator, ConvGenerator, init_weights, logistic_accuracy, normalise_spectrally
+from gan_aug.gans.blocks import ConvDiscriminator, ConvGenerator, init_weights, normalise_spectrally, signed_ratings
 from gan_aug.records import GanConfig, GanSpec
 
 
@@ -66,12 +66,7 @@ class PaperDiscriminator(nn.Module):
 def d_loss(D: nn.Module, real: Tensor, fake: Tensor, y: Tensor | None, config: GanConfig) -> tuple[Tensor, dict[str, Tensor]]:
     """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))] (paper, eq. 16)."""
     real_logits, fake_logits = D(real).float(), D(fake).float()
-    return relu(1 - real_logits).mean() + relu(1 + fake_logits).mean(), {
-        "D/real": real_logits.detach().mean(),
-        "D/fake": fake_logits.detach().mean(),
-        "D/accuracy": logistic_accuracy(real_logits, fake_logits),
-        "D/real_sign": real_logits.detach().sign().mean(),
-    }
+    return relu(1 - real_logits).mean() + relu(1 + fake_logits).mean(), signed_ratings(real_logits, fake_logits)
 
 
 def g_loss(D: nn.Module, real: Tensor, fake: Tensor, y: Tensor | None, config: GanConfig) -> tuple[Tensor, dict[str, Tensor]]:
