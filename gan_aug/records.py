@@ -120,6 +120,7 @@ class GanConfig:
     batch_size: int = 32  # images per step
     g_lr: float = 2e-4  # Adam learning rate of G
     d_lr: float = 2e-4  # Adam learning rate of D
+    lr_decay: float = 0.0  # both rates fall linearly to zero over this share of the training, the last; 0: they stay as they are
     beta1: float = 0.5  # Adam decay of the gradient mean
     beta2: float = 0.999  # Adam decay of the gradient square
     d_steps: int = 1  # D updates per G update
@@ -158,6 +159,7 @@ class GanConfig:
             require(0 <= getattr(self, name) <= 1e6, name, getattr(self, name), "a finite number, 0 or above")
         for name in ("total_kimg", "tick_kimg", "snapshot_kimg"):
             require(0 < getattr(self, name) <= 1e6, name, getattr(self, name), "above 0 and at most 1,000,000")
+        require(0 <= self.lr_decay <= 1, "lr_decay", self.lr_decay, "from 0 to 1")
         require(0 <= self.augment_target < 1, "augment_target", self.augment_target, "at least 0 and below 1")
         if self.augment_target and not self.augment:
             raise InvalidValue(

@@ -57,6 +57,31 @@ def test_a_stopped_and_resumed_training_ends_with_the_same_weights(phantom, name
     assert len(digests(straight.id)) == 3
 
 
+def test_learning_rates_fall_to_zero_over_the_last_part(phantom):
+    training = state.build_training(prepare("wgan_gp", lr_decay=0.25, g_lr=1e-3, d_lr=4e-3), torch.device("cpu"))
+    assert training.total_steps == 12
+    rates = []
+    for training.step in range(12):
+        training.set_learning_rates()
+        rates.append((training.g_optimiser.param_groups[0]["lr"], training.d_optimiser.param_groups[0]["lr"]))
+    assert rates[:9] == [(1e-3, 4e-3)] * 9
+    assert rates[9:] == [
+        (1e-3, 4e-3),
+        (pytest.approx(1e-3 * 2 / 3), pytest.approx(4e-3 * 2 / 3)),
+        (pytest.approx(1e-3 / 3), pytest.approx(4e-3 / 3)),
+    ]
+
+
+def test_falling_rates_go_on_from_where_they_were(phantom):
+    straight, broken, constant = (prepare("dcgan", lr_decay=share) for share in (1.0, 1.0, 0.0))
+    train_gan.train(straight.id)
+    asked = iter(range(100))
+    train_gan.train(broken.id, should_stop=lambda: next(asked) == 4)
+    train_gan.train(broken.id)
+    train_gan.train(constant.id)
+    assert digests(broken.id) == digests(straight.id) != digests(constant.id)
+
+
 def test_adaptive_diff_augment_goes_on_from_the_share_it_had(phantom, monkeypatch):
     monkeypatch.setattr(augment.AdaptiveShare, "KIMG", 0.02)
     straight, broken, never = (prepare("dcgan", augment_target=target) for target in (0.01, 0.01, 0.99))
@@ -248,6 +273,7 @@ def test_wrong_plans_are_refused_before_a_folder_is_made(phantom, tmp_path):
         (InvalidValue, {"gan": "dcgan", "seed": -1}, "negative"),
         (InvalidValue, {"gan": "dcgan", "device_name": "tpu"}, "no device 'tpu'"),
         (InvalidValue, {"gan": "dcgan", "settings": {"batch_size": 1}}, "batch_size"),
+        (InvalidValue, {"gan": "dcgan", "settings": {"lr_decay": 1.5}}, "lr_decay"),
         (InvalidValue, {"gan": "dcgan", "settings": {"augment_target": 1.0}}, "augment_target"),
         (InvalidValue, {"gan": "dcgan", "settings": {"augment_target": 0.6, "augment": ()}}, "augment names nothing"),
         (InvalidValue, {"gan": "wgan_gp", "settings": {"augment_target": 0.6}}, "wgan_gp does not use augment_target"),

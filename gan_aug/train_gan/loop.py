@@ -5,7 +5,6 @@ function of (seed, step), so a training that was stopped or killed and resumed e
 """
 
 import contextlib
-import math
 
 import numpy as np
 import torch
@@ -34,6 +33,7 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
     conditional = catalog.entry(spec.name).conditional
     ranks = state.ranks
     torch.manual_seed(randomness.key(state.run.seed, "step", state.step, *ranks.key()))
+    state.set_learning_rates()
     stats: dict[str, Tensor] = {}
 
     def augment(images: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
 
     state.step += 1
     if state.averaged:
-        state.averaged.update(state.G, config.batch_size * config.d_steps, state.kimg * 1000)
+        state.averaged.update(state.G, state.step_images, state.kimg * 1000)
     return stats | {"G/loss": loss.detach(), **g_stats}
 
 
@@ -128,8 +128,7 @@ def _train(run: Run, ranks: Ranks, on_tick: OnTick, should_stop: ShouldStop) -> 
     config = state.config
     precision = device.resolve_precision(config.precision, on)
     data = TrainingImages(run, config, on, ranks)
-    step_images = config.batch_size * config.d_steps
-    total_steps = math.ceil(config.total_kimg * 1000 / step_images)
+    step_images, total_steps = state.step_images, state.total_steps
     tick_steps = max(1, round(config.tick_kimg * 1000 / step_images))
     snapshot_steps = tick_steps * max(1, round(config.snapshot_kimg / config.tick_kimg))
 
