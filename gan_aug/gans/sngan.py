@@ -9,7 +9,7 @@
 | SNDCGAN networks of table 3: 512, 256, 128, 64 in G; seven           | yes                                           |
 | convolutions, 3x3 and 4x4, 64 to 512 in D                            |                                               |
 | Adam 2e-4, betas (0.5, 0.999); one D step; batch 64                  | yes                                           |
-| ResNet networks, linear decay to zero                                | no                                            |
+| ResNet networks, linear decay to zero                                | no; ``lr_decay`` is the latter                |
 
 ``small-data`` uses DCGAN-sized networks, Adam with betas (0, 0.9), a D that learns four times as fast as G (Heusel et al. 2017, arXiv
 1706.08500), and neither R1 nor cutout: a spectrally normalised D is held back already. G doubles its side by ``ResizeConvolution``. With

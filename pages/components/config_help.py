@@ -23,9 +23,7 @@ WORDS: dict[str, Words] = {
     "batch_size": Words("Learning", "Images per step", "More images per step give steadier steps and need more memory."),
     "g_lr": Words("Learning", "Generator learning rate", "Size of the generator's steps (Adam)."),
     "d_lr": Words("Learning", "Discriminator learning rate", "Size of the discriminator's steps (Adam)."),
-    "lr_decay": Words(
-        "Learning", "Learning rates fall to 0", "Over this share of the training, the last. 0.5 is its second half; 0 is off."
-    ),
+    "lr_decay": Words("Learning", "Learning rate decay", "Both fall to 0 over this share of the training, its end. 0 is off."),
     "beta1": Words("Learning", "Adam beta 1", "Memory of the gradient's mean. GANs use 0 to 0.5, less than other networks."),
     "beta2": Words("Learning", "Adam beta 2", "Memory of the gradient's square."),
     "d_steps": Words("Learning", "Discriminator steps", "Discriminator updates for each generator update. It slows training by as much."),
