@@ -5,6 +5,7 @@ Every record can be written as JSON with :func:`to_dict` and read back with :fun
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -167,6 +168,16 @@ class GanConfig:
             )
         for policy in self.augment:
             require(policy in ("translation", "cutout", "color"), "augment", policy, "translation, cutout or color")
+
+    @property
+    def step_images(self) -> int:
+        """Real images that D is shown in one step of G."""
+        return self.d_steps * self.batch_size
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of G in the whole training."""
+        return math.ceil(self.total_kimg * 1000 / self.step_images)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -59,7 +59,7 @@ def test_a_stopped_and_resumed_training_ends_with_the_same_weights(phantom, name
 
 def test_learning_rates_fall_to_zero_over_the_last_part(phantom):
     training = state.build_training(prepare("wgan_gp", lr_decay=0.25, g_lr=1e-3, d_lr=4e-3), torch.device("cpu"))
-    assert training.total_steps == 12
+    assert training.config.total_steps == 12
     rates = []
     for training.step in range(12):
         training.set_learning_rates()

@@ -1,6 +1,5 @@
 """Verbs about GANs: train them, list them, generate images, walk through latent space, find its directions, project into it."""
 
-import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,6 +86,7 @@ def train(
 def _show_plan(run: Any, rows: Any, as_json: bool) -> None:
     from gan_aug import train_gan
     from gan_aug.data.dataset import open_dataset
+    from gan_aug.records import GanConfig, from_dict
 
     labels = open_dataset(run.dataset).labels[rows]
     images = {name: int((labels == number).sum()) for number, name in enumerate(run.classes) if run.class_name in (None, name)}
@@ -95,7 +95,7 @@ def _show_plan(run: Any, rows: Any, as_json: bool) -> None:
         print_json({"gan": run.spec, "preset": run.preset, "dataset": run.dataset, "split": run.split_id, "device": run.device,
                     "seed": run.seed, "images": images, "parameters": parameters, "config": run.config})  # fmt: skip
         return
-    steps = math.ceil(run.config["total_kimg"] * 1000 / (run.config["batch_size"] * run.config["d_steps"]))
+    steps = from_dict(GanConfig, run.config).total_steps
     print_facts(
         {
             "GAN": f"{run.spec}, preset {run.preset}",

@@ -82,7 +82,7 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
 
     state.step += 1
     if state.averaged:
-        state.averaged.update(state.G, state.step_images, state.kimg * 1000)
+        state.averaged.update(state.G, config.step_images, state.kimg * 1000)
     return stats | {"G/loss": loss.detach(), **g_stats}
 
 
@@ -128,7 +128,7 @@ def _train(run: Run, ranks: Ranks, on_tick: OnTick, should_stop: ShouldStop) -> 
     config = state.config
     precision = device.resolve_precision(config.precision, on)
     data = TrainingImages(run, config, on, ranks)
-    step_images, total_steps = state.step_images, state.total_steps
+    step_images, total_steps = config.step_images, config.total_steps
     tick_steps = max(1, round(config.tick_kimg * 1000 / step_images))
     snapshot_steps = tick_steps * max(1, round(config.snapshot_kimg / config.tick_kimg))
 

@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import math
 
 import numpy as np
 import torch
@@ -111,21 +110,13 @@ class Training:
 
     @property
     def kimg(self) -> float:
-        return self.step * self.step_images / 1000
-
-    @property
-    def step_images(self) -> int:
-        """Real images that D is shown in one step."""
-        return self.config.d_steps * self.config.batch_size
-
-    @property
-    def total_steps(self) -> int:
-        return math.ceil(self.config.total_kimg * 1000 / self.step_images)
+        return self.step * self.config.step_images / 1000
 
     def set_learning_rates(self) -> None:
         """Give the optimisers the rates of this step: as configured, and at the end of the training falling linearly to zero."""
-        ending = self.config.lr_decay * self.total_steps
-        share = min(1.0, (self.total_steps - self.step) / ending) if ending else 1.0
+        total = self.config.total_steps
+        ending = self.config.lr_decay * total
+        share = min(1.0, (total - self.step) / ending) if ending else 1.0
         for optimiser, rate in ((self.g_optimiser, self.config.g_lr), (self.d_optimiser, self.config.d_lr)):
             for group in optimiser.param_groups:
                 group["lr"] = share * rate

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from gan_aug import catalog, jobs, runs, store
-from gan_aug.records import Run
+from gan_aug.records import GanConfig, Run, from_dict
 from pages.components import address, chrome, run_charts, shipped
 from pages.components.seen_runs import SeenRun
 
@@ -84,7 +84,8 @@ def _grid(run: Run) -> None:
         else:
             st.info("The first picture appears with the first snapshot.", icon=":material/image:")
         return
-    kimg = {step: step * run.config["batch_size"] * run.config["d_steps"] / 1000 for step in files}
+    step_images = from_dict(GanConfig, run.config).step_images
+    kimg = {step: step * step_images / 1000 for step in files}
     key, newest = f"grid-step-{run.id}", max(files)
     wanted = st.query_params.get("step", "")
     step = int(wanted) if wanted.isdecimal() and int(wanted) in files else newest

@@ -182,7 +182,7 @@ def _preflight(arguments: dict[str, Any]) -> Job | None:
     n_images = sum(used.values())
     facts = {"Training images": ", ".join(f"{count:,} {name}" for name, count in used.items())}
     facts["Each shown"] = f"about {config.total_kimg * 1000 / max(1, n_images):,.0f} times"
-    facts["Generator steps"] = f"{config.total_kimg * 1000 / config.batch_size / config.d_steps:,.0f}"
+    facts["Generator steps"] = f"{config.total_steps:,}"
     facts["Estimated time"] = _estimate(arguments["gan"], config)
     facts["Device"] = machine.devices()
     free = machine.free_bytes(workspace.checkpoints())
