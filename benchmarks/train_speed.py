@@ -1,6 +1,7 @@
 """How fast does gan_aug train, against what people would otherwise run?
 
-    python benchmarks/train_speed.py --examples FOLDER [--rounds 5] [--steps 40] [--threads 1] [--device auto]
+    python benchmarks/train_speed.py --examples FOLDER [--rounds 5] [--steps 40] [--threads 1]
+    python benchmarks/train_speed.py --examples FOLDER --device cuda --steps 500 --warm 50 --threads 2
 
 FOLDER is a checkout of github.com/pytorch/examples, of which dcgan/main.py runs unmodified. The same architecture, batch and images (drawn
 lesions as JPEG files of 64 px for the example, the dataset for ours) go through both. Every contender is a process of its own; a round runs
@@ -11,9 +12,10 @@ printed are the median and the range over the rounds.
     wgan_gp        the plain mathematics     against ours: five critic steps, in which the fakes keep their graph, and one of G; fp32, eager
     sngan          the plain mathematics     against ours: fakes generated twice, statistics read at every step; fp32, eager
 
-A rate is taken from the moments at which a process says that a step is done, after the first five: images per second of wall time, and per
-second of processor time (of all its threads; on a GPU that column says little). Results go to results/train_speed.json, with the device's
-name.
+A rate is taken from the moments at which a process says that a step is done, after the first ``--warm``: images per second of wall time,
+and per second of processor time (of all its threads; on a GPU that column says little). On a GPU ours and the plain mathematics wait for it
+at those two moments alone, and both find their images on it already; the example reads its files with two workers, as it does by default.
+Results go to results/train_speed.json after every round, with the device's name.
 """
 
 import argparse
@@ -36,8 +38,8 @@ sys.path.insert(0, str(ROOT))  # so that no installation is needed
 
 BATCH = {"dcgan": 64, "wgan_gp": 16, "sngan": 64}
 D_STEPS = {"dcgan": 1, "wgan_gp": 5, "sngan": 1}
-WARM = 5  # steps that do not count
-STEP_DONE = re.compile(r"\[\d+(/\d+]\[\d+/|$)")  # "[7" of ours, "[0/1][6/41]" of the example
+DISTINCT = 1024  # images; the example's folder holds more files than that, if it must, under further names
+STEP_DONE = re.compile(r"\[(?:0/1]\[)?(\d+)(/\d+]|$)")  # "[7" of ours, "[0/1][6/41]" of the example, which counts from 0
 PAIRS = {
     "dcgan bf16 / examples": ("dcgan-ours-auto", "dcgan-examples"),
     "dcgan fp32 / examples": ("dcgan-ours-fp32", "dcgan-examples"),
@@ -49,14 +51,28 @@ PAIRS = {
 # --- contenders: each runs in a process of its own and prints "[step" lines ---------------------------------------------------------------
 
 
-def said(step: int) -> bool:
-    print(f"[{step}", flush=True)
-    return False
+class Marks:
+    """Says when the last step that does not count is done, and the last one of all."""
+
+    def __init__(self, options: argparse.Namespace):
+        self.steps, self.device, self.done = (options.warm, options.steps), options.device, 0
+
+    def __call__(self) -> bool:
+        self.done += 1
+        if self.done in self.steps:
+            if self.device.startswith("cuda"):
+                import torch
+
+                torch.cuda.synchronize()
+            print(f"[{self.done}", flush=True)
+        return False
 
 
-def ours(gan: str, precision: str, steps: int, device: str) -> None:
+def ours(gan: str, precision: str, options: argparse.Namespace) -> None:
     """Our own training, through its public door."""
     from gan_aug import train_gan
+
+    steps = options.steps
 
     settings: dict[str, Any] = {"width": 64, "z_dim": 100, "batch_size": BATCH[gan], "precision": precision, "architecture": "dcgan"}
     settings |= {
@@ -69,18 +85,18 @@ def ours(gan: str, precision: str, steps: int, device: str) -> None:
         "channels_last": precision != "fp32",
     }
     settings |= {name: (steps + 1) * BATCH[gan] * D_STEPS[gan] / 1000 for name in ("total_kimg", "tick_kimg", "snapshot_kimg")}
-    run = train_gan.prepare(gan, "speed", preset="small-data", settings=settings, device_name=device)
-    counted = iter(range(1, steps + 2))
-    train_gan.train(run.id, should_stop=lambda: said(next(counted)))
+    run = train_gan.prepare(gan, "speed", preset="small-data", settings=settings, device_name=options.device)
+    train_gan.train(run.id, should_stop=Marks(options))
 
 
-def plain(gan: str, steps: int, device: str) -> None:
+def plain(gan: str, options: argparse.Namespace) -> None:
     """The mathematics of a GAN as tutorials write it, over our own networks: fp32, eager, everything in its obvious place."""
     import torch
 
     from gan_aug import catalog, gans
     from gan_aug.data.dataset import open_dataset
 
+    device, mark = options.device, Marks(options)
     config = catalog.gan_config(gan, width=64, z_dim=100, batch_size=BATCH[gan], precision="fp32", upsampling="transposed")
     torch.manual_seed(0)
     G, D = (network.to(device) for network in gans.spec(gan).build(config, 1))
@@ -91,7 +107,7 @@ def plain(gan: str, steps: int, device: str) -> None:
     def fakes() -> torch.Tensor:
         return G(torch.randn(BATCH[gan], config.z_dim, device=device))
 
-    for step in range(steps + 1):
+    for _ in range(options.steps + 1):
         for _ in range(D_STEPS[gan]):
             real = images[torch.randint(len(images), (BATCH[gan],), device=device)]
             fake = fakes()
@@ -111,7 +127,7 @@ def plain(gan: str, steps: int, device: str) -> None:
         loss.backward()
         g_optimiser.step()
         loss.item()
-        said(step + 1)
+        mark()
 
 
 # --- measuring ----------------------------------------------------------------------------------------------------------------------------
@@ -123,35 +139,38 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(command: list[str], environment: dict[str, str], images: int, steps: int) -> dict[str, float]:
-    """Images per second of wall and of processor time between the end of step WARM and that of the last step counted."""
+def measure(command: list[str], environment: dict[str, str], images: int, warm: int, steps: int) -> dict[str, float]:
+    """Images per second of wall and of processor time between the end of step ``warm`` and that of the last step counted."""
     child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    marks, tail = [], []
+    marks, tail = {}, []
     for line in child.stdout:
         tail = [*tail[-20:], line]
-        if STEP_DONE.match(line):
-            marks.append((time.monotonic(), processor_seconds(child.pid)))
-    if child.wait() or len(marks) < steps:
+        if found := STEP_DONE.match(line):
+            step = int(found[1]) + bool(found[2])
+            if step in (warm, steps):
+                marks[step] = time.monotonic(), processor_seconds(child.pid)
+    if child.wait() or len(marks) < 2:
         raise SystemExit(f"{' '.join(command[:3])} ended with exit code {child.returncode}:\n{''.join(tail)}")
-    (start, start_cpu), (end, end_cpu) = marks[WARM - 1], marks[steps - 1]
-    shown = images * (steps - WARM)
+    (start, start_cpu), (end, end_cpu) = marks[warm], marks[steps]
+    shown = images * (steps - warm)
     return {"images_per_second": shown / (end - start), "images_per_cpu_second": shown / (end_cpu - start_cpu)}
 
 
 def contenders(options: argparse.Namespace, folder: Path, environment: dict[str, str]) -> dict[str, Callable[[], dict[str, float]]]:
     """Each contender's measurement, by name."""
-    steps, device = options.steps, options.device
+    device = options.device
     example = [sys.executable, "-u", str(Path(options.examples) / "dcgan" / "main.py"), "--dataset", "folder"]
     example += ["--dataroot", str(folder / "jpeg"), "--batchSize", str(BATCH["dcgan"]), "--niter", "1", "--outf", str(folder / "out")]
     example += ["--workers", "2", "--accel"] if device.startswith("cuda") else ["--workers", "0"]
     own = [sys.executable, "-u", __file__, "--contender"]
 
     def run(command: list[str], gan: str) -> Callable[[], dict[str, float]]:
-        return lambda: measure(command, environment, BATCH[gan] * D_STEPS[gan], steps)
+        return lambda: measure(command, environment, BATCH[gan] * D_STEPS[gan], options.warm, options.steps)
 
     found = {"dcgan-examples": run(example, "dcgan")}
     for name in dict.fromkeys(name for pair in PAIRS.values() for name in pair if name != "dcgan-examples"):
-        found[name] = run([*own, name, "--steps", str(steps), "--device", device], name.partition("-")[0])
+        counted = ["--steps", str(options.steps), "--warm", str(options.warm), "--device", device]
+        found[name] = run([*own, name, *counted], name.partition("-")[0])
     wanted = {name for title, pair in PAIRS.items() if title.split()[0] in options.gans.split(",") for name in pair}
     return {name: call for name, call in found.items() if name in wanted}
 
@@ -164,11 +183,14 @@ def make_images(folder: Path, count: int) -> None:
     from gan_aug.data.phantom import make_phantom
     from gan_aug.data.split import make_split
 
-    make_phantom("speed", images=count, size=64)
+    make_phantom("speed", images=min(count, DISTINCT), size=64)
     make_split("speed")
-    (folder / "jpeg" / "all").mkdir(parents=True)
+    files = folder / "jpeg" / "all"
+    files.mkdir(parents=True)
     for number, pixels in enumerate(open_dataset("speed").at(64)):
-        Image.fromarray(pixels).save(folder / "jpeg" / "all" / f"{number:05d}.jpg", quality=92)
+        Image.fromarray(pixels).save(files / f"{number:05d}.jpg", quality=92)
+    for number in range(DISTINCT, count):
+        os.link(files / f"{number % DISTINCT:05d}.jpg", files / f"{number:05d}.jpg")
 
 
 def device_name(device: str) -> str:
@@ -180,12 +202,37 @@ def device_name(device: str) -> str:
     return processor_name()
 
 
+def ratios(rounds: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, list[float]]]:
+    """Of each pair that has run: median, smallest and largest ratio within a round, by unit."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for title, (first, second) in PAIRS.items():
+        if first in rounds[0]:
+            found[title] = {}
+            for unit in rounds[0][first]:
+                values = sorted(one[first][unit] / one[second][unit] for one in rounds)
+                found[title][unit] = [statistics.median(values), values[0], values[-1]]
+    return found
+
+
+def write_results(options: argparse.Namespace, rounds: list[dict[str, dict[str, float]]]) -> None:
+    """Put the rounds so far into the results, in the place of earlier ones on this device."""
+    import torch
+
+    about = {"device": device_name(options.device), "threads": options.threads, "torch": torch.__version__, "steps": options.steps}
+    result = {**about, "warm": options.warm, "date": time.strftime("%Y-%m-%d"), "ratios": ratios(rounds), "rounds": rounds}
+    path = Path(__file__).parent / "results" / "train_speed.json"
+    path.parent.mkdir(exist_ok=True)
+    kept = [one for one in json.loads(path.read_text()) if one["device"] != about["device"]] if path.exists() else []
+    path.write_text(json.dumps([*kept, result], indent=1) + "\n")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--examples", help="checkout of pytorch/examples")
     parser.add_argument("--gans", default="dcgan,wgan_gp,sngan")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=40, help="per process, of which the first five do not count")
+    parser.add_argument("--steps", type=int, default=40, help="per process")
+    parser.add_argument("--warm", type=int, default=5, help="first steps of a process, which do not count")
     parser.add_argument("--threads", type=int, default=1, help="processor threads of each process")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--contender", help=argparse.SUPPRESS)
@@ -193,9 +240,9 @@ def main() -> int:
     if options.contender:
         gan, kind, *precision = options.contender.split("-")
         if kind == "ours":
-            ours(gan, precision[0], options.steps, options.device)
+            ours(gan, precision[0], options)
         else:
-            plain(gan, options.steps, options.device)
+            plain(gan, options)
         return 0
     if not options.examples:
         parser.error("--examples is needed: a checkout of pytorch/examples")
@@ -210,28 +257,13 @@ def main() -> int:
             names = list(calls)
             names = names[number % len(names) :] + names[: number % len(names)]
             rounds.append({name: calls[name]() for name in names})
+            write_results(options, rounds)
             print(f"round {number + 1}: " + ", ".join(f"{name} {rounds[-1][name]['images_per_second']:.0f}" for name in calls), flush=True)
 
-    ratios = {}
     print(f"\n{device_name(options.device)}, {options.threads} thread(s), median (range) of {options.rounds} rounds")
-    for title, (first, second) in PAIRS.items():
-        if first not in calls:
-            continue
-        ratios[title] = {}
-        for unit in ("images_per_second", "images_per_cpu_second"):
-            found = sorted(one[first][unit] / one[second][unit] for one in rounds)
-            ratios[title][unit] = [statistics.median(found), found[0], found[-1]]
-        wall, cpu = ratios[title].values()
+    for title, units in ratios(rounds).items():
+        wall, cpu = units.values()
         print(f"  {title:24} wall {wall[0]:.2f} ({wall[1]:.2f} to {wall[2]:.2f})   processor {cpu[0]:.2f} ({cpu[1]:.2f} to {cpu[2]:.2f})")
-
-    import torch
-
-    about = {"device": device_name(options.device), "threads": options.threads, "torch": torch.__version__, "steps": options.steps}
-    result = {**about, "date": time.strftime("%Y-%m-%d"), "ratios": ratios, "rounds": rounds}
-    path = Path(__file__).parent / "results" / "train_speed.json"
-    path.parent.mkdir(exist_ok=True)
-    kept = [one for one in json.loads(path.read_text()) if one["device"] != about["device"]] if path.exists() else []
-    path.write_text(json.dumps([*kept, result], indent=1) + "\n")
     return 0
 
 

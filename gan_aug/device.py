@@ -1,6 +1,7 @@
 """Which device computes, in which precision, and how pixels get there."""
 
 import contextlib
+import os
 from typing import Literal
 
 import torch
@@ -51,6 +52,19 @@ def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp
 def autocast(precision: Literal["fp32", "bf16"], device: torch.device) -> contextlib.AbstractContextManager:
     """The context in which networks run: nothing for fp32, PyTorch's autocast for bf16."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+
+
+def own_stream(device: torch.device) -> contextlib.AbstractContextManager:
+    """A stream of its own for the work of the block, without which a GPU's work cannot be captured as a graph; nothing on a CPU."""
+    if device.type != "cuda":
+        return contextlib.nullcontext()
+    torch.cuda.synchronize(device)  # what was prepared on the usual stream is there
+    return torch.cuda.stream(torch.cuda.Stream(device))
+
+
+def graphs_wanted(device: torch.device) -> bool:
+    """Whether steps are captured as CUDA graphs: on a GPU, unless ``GAN_AUG_CUDA_GRAPHS`` is 0."""
+    return device.type == "cuda" and os.environ.get("GAN_AUG_CUDA_GRAPHS") != "0"
 
 
 def to_float(pixels: torch.Tensor) -> torch.Tensor:

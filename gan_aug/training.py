@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gan_aug import checkpoint, runs
@@ -73,14 +74,15 @@ class Tick:
     """Sums of statistics since the last tick, kept on the device: reading one would make the device wait for the host at every step."""
 
     def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
+        self.sums: dict[tuple[str, ...], Tensor] = {}  # steps that have the same statistics are summed together
+        self.counts: dict[tuple[str, ...], int] = {}
         self.started, self.images = time.monotonic(), 0
 
     def add(self, stats: dict[str, Tensor]) -> None:
-        for name, value in stats.items():
-            self.sums[name] = self.sums[name] + value.float() if name in self.sums else value.float()
-            self.counts[name] = self.counts.get(name, 0) + 1
+        """Take in the statistics of a step: 0-d tensors, which may be overwritten afterwards. All of them cost a GPU two launches."""
+        names, values = tuple(stats), torch.stack([value.float() for value in stats.values()])
+        self.sums[names] = self.sums[names] + values if names in self.sums else values
+        self.counts[names] = self.counts.get(names, 0) + 1
 
     def means(self) -> dict[str, float]:
         """The mean of each statistic.
@@ -90,7 +92,13 @@ class Tick:
         Diverged
             If one is infinite or not a number.
         """
-        means = {name: (total / self.counts[name]).item() for name, total in self.sums.items()}
+        sums: dict[str, float] = {}
+        counts: dict[str, int] = {}
+        for names, totals in self.sums.items():
+            for name, total in zip(names, totals.tolist(), strict=True):
+                sums[name] = sums.get(name, 0.0) + total
+                counts[name] = counts.get(name, 0) + self.counts[names]
+        means = {name: total / counts[name] for name, total in sums.items()}
         broken = [name for name, value in means.items() if not math.isfinite(value)]
         if broken:
             raise Diverged(

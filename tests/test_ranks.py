@@ -50,6 +50,7 @@ with ranks.joined() as group:
             run = runs.load_run(run_ids[0])
             training = state.build_training(run, torch.device("cpu"), group)
             data = state.TrainingImages(run, training.config, torch.device("cpu"), group)
+            data.load(0)
             x, _ = data.batch(0)
             seen["images"] = len(x)
             loss = training.D(x).mean() + gans.blocks.r1_penalty(training.D, x)
@@ -153,7 +154,9 @@ def test_two_ranks_learn_from_the_whole_batch(phantom, tmp_path):
     assert first["images"] == 4
     run = runs.load_run(run_id)
     training = train_gan.state.build_training(run, torch.device("cpu"))
-    x, _ = train_gan.state.TrainingImages(run, training.config, torch.device("cpu")).batch(0)
+    data = train_gan.state.TrainingImages(run, training.config, torch.device("cpu"))
+    data.load(0)
+    x, _ = data.batch(0)
     assert len(x) == 8
     (training.D(x).mean() + train_gan.loop.r1_penalty(training.D, x)).backward()
     expected = [parameter.grad.double().sum().item() for parameter in training.D.parameters()]

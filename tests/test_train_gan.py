@@ -1,5 +1,6 @@
 """The training loop: exact resume, stops, divergence, and what it writes."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,7 +18,8 @@ from gan_aug.data.split import load_split
 from gan_aug.errors import Busy, CorruptFile, Diverged, InvalidValue, NotFound
 from gan_aug.gans import augment
 from gan_aug.records import GanConfig, from_dict
-from gan_aug.train_gan import loop, state
+from gan_aug.train_gan import graphs, loop, state
+from gan_aug.training import Tick
 
 # Twelve steps of batch 8 (of which wgan_gp takes five images each), a snapshot every four.
 TINY = {"z_dim": 8, "width": 4, "batch_size": 8, "ema_kimg": 0.05, "r1_every": 2}
@@ -309,8 +311,9 @@ def test_average_of_a_known_sequence():
     torch.nn.init.zeros_(G.weight)
     averaged = state.AveragedG(G, config)
     torch.nn.init.ones_(G.weight)
+    averaged.set_weight(100, 1e9)
     for _ in range(10):
-        averaged.update(G, 100, 1e9)
+        averaged.update(G)
     assert averaged.network.weight.item() == pytest.approx(0.5, abs=1e-6)
 
 
@@ -318,6 +321,118 @@ def test_parameter_counts_need_no_memory(phantom):
     run, rows = train_gan.plan("dcgan", "phantom", settings={"z_dim": 100, "width": 64, "upsampling": "transposed"}, device_name="cpu")
     assert train_gan.parameter_counts(run) == {"G": 3_576_704, "D": 2_765_568}
     assert len(rows) == run.n_images
+
+
+# --- what a GPU captures -----------------------------------------------------------------------------------------------------------------
+
+
+class FirstOfItsKind:
+    """Stands in for ``Graphs``: computes every step by the function that came with the first of its kind, as a captured graph would."""
+
+    def __init__(self, training: state.Training):
+        self.training, self.first = training, {}
+
+    def run(self, kind, compute):
+        step, self.training.step = self.training.step, None  # whoever reads it while the step is computed would have it captured
+        try:
+            return self.first.setdefault(kind, compute)()
+        finally:
+            self.training.step = step
+
+
+@pytest.mark.parametrize("name", catalog.ENTRIES)
+def test_a_step_computes_from_what_lies_in_place_and_from_its_kind_alone(phantom, name, monkeypatch):
+    plain, captured = (prepare(name, lr_decay=0.5) for _ in range(2))
+    train_gan.train(plain.id)
+
+    def build(*arguments):
+        training = state.build_training(*arguments)
+        training.graphs = FirstOfItsKind(training)
+        return training
+
+    monkeypatch.setattr(loop, "build_training", build)
+    train_gan.train(captured.id)
+    assert digests(captured.id) == digests(plain.id)
+
+
+class FakeGraph:
+    """Stands in for a CUDA graph: knows how often it was replayed."""
+
+    def __init__(self):
+        self.replays = 0
+
+    def replay(self):
+        self.replays += 1
+
+
+def test_each_kind_of_step_is_captured_once_and_then_replayed(monkeypatch):
+    made, capturing = [], []
+
+    @contextlib.contextmanager
+    def capture(graph, **_):
+        capturing.append(graph)
+        yield
+        capturing.pop()
+
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: None)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: made.append(FakeGraph()) or made[-1])
+    monkeypatch.setattr(torch.cuda, "graph", capture)
+    computed = []
+
+    def compute(kind):
+        computed.append((kind, bool(capturing)))
+        return {"kind": kind, "graph": capturing[-1] if capturing else None}
+
+    steps = graphs.Graphs()
+    seen = [steps.run(kind, lambda kind=kind: compute(kind)) for kind in "aaabaabbbaa"]
+    assert [step["kind"] for step in seen] == list("aaabaabbbaa")
+    assert computed == [("a", False)] * 3 + [("b", False), ("a", True), ("b", False), ("b", False), ("b", True)]
+    assert [graph.replays for graph in made] == [4, 1]  # a captured step has not run: the graph does it, the first time, too
+    assert seen[-1] is seen[4] and seen[-1]["graph"] is made[0]
+
+
+def test_a_learning_rate_that_a_graph_reads_stays_where_it_is(phantom):
+    training = state.build_training(prepare("dcgan", lr_decay=0.5), torch.device("cpu"))
+    rates = [torch.tensor(training.config.g_lr), torch.tensor(training.config.d_lr)]
+    for optimiser, rate in zip((training.g_optimiser, training.d_optimiser), rates, strict=True):
+        optimiser.param_groups[0]["lr"] = rate
+    training.step = 9  # of 12: half-way through the last half
+    training.set_learning_rates()
+    assert training.g_optimiser.param_groups[0]["lr"] is rates[0]
+    assert [rate.item() for rate in rates] == pytest.approx([training.config.g_lr / 2, training.config.d_lr / 2])
+
+
+def test_a_training_begun_on_a_gpu_goes_on_on_a_cpu(phantom, monkeypatch):
+    straight, moved = prepare("dcgan"), prepare("dcgan")
+    train_gan.train(straight.id)
+    asked = iter(range(100))
+    train_gan.train(moved.id, should_stop=lambda: next(asked) == 5)
+    genuine = loop.newest_good
+
+    def as_a_gpu_saves(*arguments):
+        snapshot = genuine(*arguments)
+        for optimiser in snapshot.optimisers.values():
+            for group in optimiser["param_groups"]:
+                group |= {"lr": torch.tensor(group["lr"]), "fused": True, "capturable": True}
+        return snapshot
+
+    monkeypatch.setattr(loop, "newest_good", as_a_gpu_saves)
+    train_gan.train(moved.id)
+    assert digests(moved.id) == digests(straight.id)
+
+
+def test_the_statistics_of_a_tick_are_means_over_the_steps_that_have_them():
+    tick = Tick()
+    shared = torch.tensor(1.0)
+    tick.add({"loss": shared, "penalty": torch.tensor(8.0)})
+    shared.fill_(3.0)  # as the next step overwrites it
+    tick.add({"loss": shared})
+    tick.add({"loss": torch.tensor(5.0, dtype=torch.bfloat16)})
+    assert tick.means() == {"loss": 3.0, "penalty": 8.0}
+    tick.add({"loss": torch.tensor(float("inf"))})
+    with pytest.raises(Diverged, match="loss"):
+        tick.means()
 
 
 # --- keyed randomness --------------------------------------------------------------------------------------------------------------------
@@ -346,7 +461,9 @@ def test_real_images_span_the_range_of_tanh(phantom):
     """The original trained AC-GAN on real images in [0, 1] against fakes in [-1, 1]."""
     run = prepare("acgan")
     config = from_dict(GanConfig, run.config)
-    batch, labels = state.TrainingImages(run, config, torch.device("cpu")).batch(0)
+    data = state.TrainingImages(run, config, torch.device("cpu"))
+    data.load(0)
+    batch, labels = data.batch(0)
     assert batch.shape == (8, 3, 64, 64)
     assert batch.min() < 0 < batch.max()
     assert batch.abs().max() <= 1

@@ -65,15 +65,15 @@ def _color(x: Tensor) -> Tensor:
 
 def _translation(x: Tensor, share: float = 0.125) -> Tensor:
     """Shift by up to an eighth of the side, filling with mid-grey (zero)."""
-    n, _, side, _ = x.shape
+    n, channels, side, _ = x.shape
     reach = int(side * share + 0.5)
     shift = torch.randint(-reach, reach + 1, (2, n, 1), device=x.device)
     position = torch.arange(side, device=x.device)
     # One pixel of padding on every side catches all positions that fall outside.
-    rows, columns = ((position + shift[axis] + 1).clamp(0, side + 1) for axis in (0, 1))
-    padded = pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1)
-    image = torch.arange(n, device=x.device)[:, None, None]
-    return padded[image, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    rows, columns = (position + shift + 1).clamp(0, side + 1)
+    # Axis by axis: of an index over both, a GPU computes the gradient by sorting all positions.
+    x = pad(x, (1, 1, 1, 1)).gather(2, rows[:, None, :, None].expand(-1, channels, -1, side + 2))
+    return x.gather(3, columns[:, None, None, :].expand(-1, channels, side, -1))
 
 
 def _cutout(x: Tensor, share: float = 0.5) -> Tensor:

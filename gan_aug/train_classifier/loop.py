@@ -250,8 +250,8 @@ def _train(run: Run, on_tick: OnTick, should_stop: ShouldStop) -> Checkpoint:
         # Now and then: evaluate, report, save. A stop in between is no evaluation, or the best weights would depend on when it came.
         regular = state.step % config.evaluate_every == 0 or state.step == config.steps
         if regular or stopped:
+            found = tick.means() | {"train/lr": learning_rate(config, state.step - 1)}  # waits for a GPU: only now are the images done
             speed = tick.images_per_second()
-            found = tick.means() | {"train/lr": learning_rate(config, state.step - 1)}
             found |= evaluate(state, image_set, val_rows) if regular else {}
             line = write_tick(run.id, state.step, state.kimg, total_kimg, speed, found)
             left = (config.steps - state.step) * config.batch_size / speed

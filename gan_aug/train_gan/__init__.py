@@ -3,6 +3,7 @@
 planning.py  what a training would be, settled and checked beforehand
 state.py     the images, networks and optimisers of a training
 loop.py      one loop for all of them
+graphs.py    steps captured as CUDA graphs
 health.py    what goes wrong, in words
 ranks.py     several processes that train one GAN together
 """

@@ -24,7 +24,25 @@ FULL_SNAPSHOTS = 2  # older ones keep only the weights that are sampled
 
 
 def train_step(state: Training, data: TrainingImages, precision: str) -> dict[str, Tensor]:
-    """One update of G after ``d_steps`` updates of D; returns their statistics.
+    """One update of G after ``d_steps`` updates of D; returns their statistics, which the next step may overwrite."""
+    config, d_steps = state.config, state.config.d_steps
+    torch.manual_seed(randomness.key(state.run.seed, "step", state.step, *state.ranks.key()))
+    state.set_learning_rates()
+    data.load(state.step)
+    if state.averaged:
+        state.averaged.set_weight(config.step_images, (state.step + 1) * config.step_images)
+    penalised = tuple(update % config.r1_every == 0 for update in range(state.step * d_steps, (state.step + 1) * d_steps))
+
+    def compute() -> dict[str, Tensor]:
+        return _update(state, data, precision, penalised)
+
+    stats = state.graphs.run(penalised, compute) if state.graphs else compute()
+    state.step += 1
+    return stats
+
+
+def _update(state: Training, data: TrainingImages, precision: str, penalised: tuple[bool, ...]) -> dict[str, Tensor]:
+    """What a step computes, all on the device, once what it reads from the host is in place. R1 and R2 are due in the turns ``penalised``.
 
     With one D step, G learns from the fakes that D has just seen, which saves generating them twice; with several, it draws a z of its own.
     """
@@ -32,8 +50,6 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
     spec = gans.spec(state.run.spec)
     conditional = catalog.entry(spec.name).conditional
     ranks = state.ranks
-    torch.manual_seed(randomness.key(state.run.seed, "step", state.step, *ranks.key()))
-    state.set_learning_rates()
     stats: dict[str, Tensor] = {}
 
     def augment(images: Tensor) -> Tensor:
@@ -46,8 +62,7 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
 
     state.D.requires_grad_(True)
     for turn in range(config.d_steps):
-        update = state.step * config.d_steps + turn
-        real, labels = data.batch(update)
+        real, labels = data.batch(turn)
         y = labels if conditional else None
         with torch.set_grad_enabled(config.d_steps == 1):
             fake = generate(y)
@@ -57,7 +72,7 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
             loss, d_stats = spec.d_loss(state.D, real, shown, y, config)
             stats |= {"D/loss": loss.detach(), **d_stats}
             for name, gamma, side in (("D/r1", config.r1_gamma, real), ("D/r2", config.r2_gamma, shown)):
-                if gamma and update % config.r1_every == 0:
+                if gamma and penalised[turn]:
                     penalty = r1_penalty(state.D, side)
                     loss = loss + config.r1_every * gamma / 2 * penalty
                     stats[name] = penalty.detach()
@@ -80,9 +95,8 @@ def train_step(state: Training, data: TrainingImages, precision: str) -> dict[st
     state.g_optimiser.step()
     ranks.average_buffers((state.G, state.D))
 
-    state.step += 1
     if state.averaged:
-        state.averaged.update(state.G, config.step_images, state.kimg * 1000)
+        state.averaged.update(state.G)
     return stats | {"G/loss": loss.detach(), **g_stats}
 
 
@@ -114,7 +128,7 @@ def train(run_id: str, *, on_tick: OnTick | None = None, should_stop: ShouldStop
     """
     with joined() as ranks, recorded(run_id) if ranks.main else contextlib.nullcontext():
         run = runs.load_run(run_id)
-        with health.memory_explained(from_dict(GanConfig, run.config)):
+        with health.memory_explained(from_dict(GanConfig, run.config)), device.own_stream(device.pick(run.device)):
             return _train(run, ranks, on_tick or (lambda tick: None), should_stop or (lambda: False))
 
 
@@ -170,8 +184,8 @@ def _train(run: Run, ranks: Ranks, on_tick: OnTick, should_stop: ShouldStop) -> 
         # Once per tick: report, and now and then save; rank 0 does it, and the others wait for it at their next meeting.
         ended = state.step == total_steps or stopped
         if state.step % tick_steps == 0 or ended:
+            means = ranks.average_numbers(tick.means())  # waits for a GPU: only now are the tick's images done
             speed = tick.images_per_second()
-            means = ranks.average_numbers(tick.means())
             due = state.step % snapshot_steps == 0 or ended
             if due:
                 ranks.require_equal(state.networks.values(), state.step)

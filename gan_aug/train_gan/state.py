@@ -13,6 +13,7 @@ from gan_aug.data.split import load_split
 from gan_aug.errors import InvalidValue
 from gan_aug.gans.augment import AdaptiveShare, dihedral
 from gan_aug.records import GanConfig, Run, Split, from_dict
+from gan_aug.train_gan.graphs import Graphs
 from gan_aug.train_gan.ranks import ALONE, Ranks
 
 GRID_SIDE = 8
@@ -32,7 +33,11 @@ def training_rows(image_set: ImageSet, split: Split, class_name: str | None) -> 
 
 
 class TrainingImages:
-    """The training images as uint8, resident on the device where they fit, given out as batches, or shares of batches, in a keyed order."""
+    """The training images as uint8, resident on the device where they fit, given out as batches, or shares of batches, in a keyed order.
+
+    ``load`` puts the batches of a step where ``batch`` finds them: always the same memory, because a captured graph reads no other. Nothing
+    waits for a GPU.
+    """
 
     def __init__(self, run: Run, config: GanConfig, on: torch.device, ranks: Ranks = ALONE):
         image_set = open_dataset(run.dataset)
@@ -48,6 +53,9 @@ class TrainingImages:
         if on.type == "cuda" and self.images.nbytes < torch.cuda.mem_get_info(on)[0] / 2:
             self.images, self.labels = self.images.to(on), self.labels.to(on)
         self.seed, self.config, self.ranks = run.seed, config, ranks
+        self.share = ranks.share(config.batch_size)
+        self.loaded = torch.empty((config.d_steps * self.share, *self.images.shape[1:]), dtype=torch.uint8, device=on)
+        self.loaded_labels = torch.empty(len(self.loaded), dtype=torch.int64, device=on)
 
     def examples(self, classes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
         """At most 64 training images, evenly out of all, or out of each class as many as ``classes`` has: (N, R, R, 3) uint8.
@@ -61,15 +69,29 @@ class TrainingImages:
         rows = np.concatenate([pool[np.linspace(0, len(pool) - 1, min(most, len(pool)), dtype=int)] for pool, most in pools])
         return self.images[torch.from_numpy(rows).to(self.images.device)].cpu().numpy(), None if classes is None else labels[rows]
 
-    def batch(self, number: int) -> tuple[Tensor, Tensor]:
-        """Batch ``number`` of the endless sequence of epochs: images (N, 3, R, R) in [-1, 1] and class numbers (N,)."""
-        share = self.ranks.share(self.config.batch_size)
-        whole = randomness.batch_rows(self.seed, number, self.config.batch_size, len(self.images))
-        rows = torch.from_numpy(whole[self.ranks.rank * share :][:share]).to(self.images.device)
-        pixels = self.images[rows].to(self.device).permute(0, 3, 1, 2)
+    def load(self, step: int) -> None:
+        """Take the batches of a step from the endless sequence of epochs."""
+        size, turns = self.config.batch_size, self.config.d_steps
+        whole = randomness.batch_rows(self.seed, step, turns * size, len(self.images)).reshape(turns, size)
+        mine = whole[:, self.ranks.rank * self.share :][:, : self.share]
+        rows = self._to(self.images.device, torch.from_numpy(mine.reshape(-1)))
+        self.loaded.copy_(self._to(self.device, self.images[rows]), non_blocking=True)
+        self.loaded_labels.copy_(self._to(self.device, self.labels[rows]), non_blocking=True)
+
+    def batch(self, turn: int) -> tuple[Tensor, Tensor]:
+        """What D is shown in a turn of the loaded step: images (N, 3, R, R) in [-1, 1] and class numbers (N,)."""
+        here = slice(turn * self.share, (turn + 1) * self.share)
+        pixels = self.loaded[here].permute(0, 3, 1, 2)
         if self.config.dihedral:
             pixels = dihedral(pixels)
-        return device.to_float(pixels), self.labels[rows].to(self.device)
+        return device.to_float(pixels), self.loaded_labels[here]
+
+    @staticmethod
+    def _to(where: torch.device, values: Tensor) -> Tensor:
+        """A tensor on a device. From memory that is not pinned a GPU would copy only while the program waits."""
+        if values.device.type == where.type:
+            return values
+        return values.pin_memory().to(where, non_blocking=True)
 
 
 class AveragedG:
@@ -81,14 +103,18 @@ class AveragedG:
     def __init__(self, G: nn.Module, config: GanConfig):
         self.network = copy.deepcopy(G).eval().requires_grad_(False)
         self.half_life, self.rampup = config.ema_kimg * 1000, config.ema_rampup
+        self.weight = torch.zeros((), device=next(G.parameters()).device)  # of G in the next update
+
+    def set_weight(self, n_images: int, images_seen: float) -> None:
+        """The weight of a G that has learnt from ``n_images`` since the last update, and from ``images_seen`` in all."""
+        half_life = max(1e-8, min(self.half_life, images_seen * self.rampup) if self.rampup else self.half_life)
+        self.weight.fill_(1 - 0.5 ** (n_images / half_life))
 
     @torch.no_grad()
-    def update(self, G: nn.Module, batch_size: int, images_seen: float) -> None:
-        half_life = max(1e-8, min(self.half_life, images_seen * self.rampup) if self.rampup else self.half_life)
-        weight = 1 - 0.5 ** (batch_size / half_life)
+    def update(self, G: nn.Module) -> None:
         for mine, theirs in zip(self.network.state_dict().values(), G.state_dict().values(), strict=True):
             if mine.is_floating_point():
-                mine.lerp_(theirs, weight)
+                mine.lerp_(theirs, self.weight)
             else:
                 mine.copy_(theirs)
 
@@ -106,6 +132,7 @@ class Training:
     g_optimiser: torch.optim.Optimizer
     d_optimiser: torch.optim.Optimizer
     ranks: Ranks = ALONE
+    graphs: Graphs | None = None
     step: int = 0
 
     @property
@@ -119,7 +146,10 @@ class Training:
         share = min(1.0, (total - self.step) / ending) if ending else 1.0
         for optimiser, rate in ((self.g_optimiser, self.config.g_lr), (self.d_optimiser, self.config.d_lr)):
             for group in optimiser.param_groups:
-                group["lr"] = share * rate
+                if isinstance(group["lr"], Tensor):  # which a captured graph reads
+                    group["lr"].fill_(share * rate)
+                else:
+                    group["lr"] = share * rate
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -147,8 +177,10 @@ class Training:
         self.D.load_state_dict(snapshot.weights["D"])
         if self.averaged:
             self.averaged.network.load_state_dict(snapshot.weights["G_ema"])
-        self.g_optimiser.load_state_dict(snapshot.optimisers["G"])
-        self.d_optimiser.load_state_dict(snapshot.optimisers["D"])
+        for name, optimiser in (("G", self.g_optimiser), ("D", self.d_optimiser)):
+            saved, mine = snapshot.optimisers[name], optimiser.param_groups[0]
+            here = {key: mine[key] for key in ("lr", "fused", "capturable")}  # what fits this machine, not the one that saved it
+            optimiser.load_state_dict({**saved, "param_groups": [{**group, **here} for group in saved["param_groups"]]})
         if self.adaptive:
             self.adaptive.share.copy_(snapshot.optimisers["augment"]["share"])
         self.step = snapshot.step
@@ -165,7 +197,12 @@ def build_training(run: Run, on: torch.device, ranks: Ranks = ALONE) -> Training
     ranks.start_equal((G, D))
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
     G, D = G.to(on, memory_format=layout), D.to(on, memory_format=layout)
-    betas = (config.beta1, config.beta2)
+
+    def adam(network: nn.Module, rate: float) -> torch.optim.Optimizer:
+        on_gpu = on.type == "cuda"
+        lr = torch.tensor(rate, device=on) if on_gpu else rate
+        return torch.optim.Adam(network.parameters(), lr, (config.beta1, config.beta2), fused=on_gpu, capturable=on_gpu)
+
     return Training(
         run=run,
         config=config,
@@ -173,9 +210,10 @@ def build_training(run: Run, on: torch.device, ranks: Ranks = ALONE) -> Training
         D=D,
         averaged=AveragedG(G, config) if config.ema_kimg else None,
         adaptive=AdaptiveShare(config.augment_target, on) if config.augment_target else None,
-        g_optimiser=torch.optim.Adam(G.parameters(), config.g_lr, betas, fused=on.type == "cuda"),
-        d_optimiser=torch.optim.Adam(D.parameters(), config.d_lr, betas, fused=on.type == "cuda"),
+        g_optimiser=adam(G, config.g_lr),
+        d_optimiser=adam(D, config.d_lr),
         ranks=ranks,
+        graphs=Graphs() if device.graphs_wanted(on) and ranks.world == 1 else None,
     )
 
 
