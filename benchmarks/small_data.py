@@ -1,7 +1,7 @@
 """Do the small-data presets beat ``aidl21`` and ``paper`` on a few thousand images, at equal kimg?
 
     python benchmarks/small_data.py run --data NAME [--gans dcgan,sngan] [--recipes small-data,aidl21,paper] [--seeds 0] [--kimg 100]
-                                        [--extractor derm] [--minutes 30]
+                                        [--extractor derm] [--minutes 30] [--processes 1] [--winners]
     python benchmarks/small_data.py table
     python benchmarks/small_data.py summary
     python benchmarks/small_data.py arithmetic
@@ -13,15 +13,20 @@ called again, it goes on where it was. Each finished cell appends a row to resul
 which it was, and ``arithmetic`` sets cells that were trained in both beside each other.
 
 Measured on val, which chooses between recipes: KID with its interval and the floor of two real sets, Frechet distance, precision, recall,
-density, coverage, all through one extractor; and the audit, so that a gain by copying cannot hide. ``--part test`` measures a finished
-cell on images that chose nothing.
+density, coverage, all through one extractor; and the audit, so that a gain by copying cannot hide. ``--part test`` measures finished
+cells on images that chose nothing, ``--winners`` those of each GAN's best recipe. On a GPU, which one training at 64 px cannot fill,
+``--processes`` trains as many cells side by side; under NVIDIA's MPS they really share it, without it they take turns.
 """
 
 import argparse
+import contextlib
+import functools
 import json
+import multiprocessing
 import re
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +64,9 @@ def settings_of(cell: Row) -> tuple[str, dict[str, Any]]:
 
 def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
     """Train and measure a cell; None if time was up before the training had ended."""
+    if time.monotonic() > until:
+        return None
+    print(f"{time.strftime('%H:%M:%S')}  {' '.join(str(value) for value in cell.values())}, {part}", flush=True)
     notes = workspace.home() / "small_data" / ("-".join(str(cell[key]) for key in CELL).replace("/", ".") + ".json")
     if notes.exists():
         run = runs.load_run(files.read_json(notes)["run"])
@@ -102,29 +110,60 @@ def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
     }
 
 
-def run_cells(options: argparse.Namespace) -> None:
-    """Work through the cells that have no row yet, seed by seed, until the minutes are over."""
-    until = time.monotonic() + options.minutes * 60
+def cells_of(options: argparse.Namespace) -> list[Row]:
+    """The cells that the options ask for, seed by seed; a recipe whose preset a GAN does not have is left out."""
     open_dataset(options.data)
     split = load_split(options.data)
     arithmetic = device.resolve_precision(options.arithmetic, device.pick())
-    done = {tuple(row[key] for key in (*CELL, "part")) for row in rows()}
+    found = []
     for seed in (int(text) for text in options.seeds.split(",")):
         for recipe in options.recipes.split(";" if ";" in options.recipes or "+" in options.recipes else ","):
             for name in options.gans.split(","):
                 values = (options.data, split.id, catalog.entry(name).name, recipe, seed, options.kimg, arithmetic)
-                cell = dict(zip(CELL, values, strict=True))
-                if recipe.partition("+")[0] not in catalog.entry(name).presets or (*cell.values(), options.part) in done:
-                    continue
-                print(f"{time.strftime('%H:%M:%S')}  {' '.join(str(value) for value in cell.values())}", flush=True)
-                row = run_cell(cell, options.extractor, options.part, until)
-                if row is None:
-                    print("Time is up; the same command goes on.")
-                    return
-                RESULTS.parent.mkdir(exist_ok=True)
-                with RESULTS.open("a") as file:
-                    file.write(json.dumps(row) + "\n")
-                print(f"  KID {row['kid']:.4f}, recall {row['recall']:.2f}, {row['images_per_second']:.0f} images/s", flush=True)
+                if recipe.partition("+")[0] in catalog.entry(name).presets:
+                    found.append(dict(zip(CELL, values, strict=True)))
+    return found
+
+
+def winners(cells: list[Row]) -> list[Row]:
+    """Those of each GAN's best recipe on val, by the mean KID over the seeds that have been measured."""
+    kids: dict[str, dict[str, list[float]]] = {}
+    wanted = {tuple(cell.values()) for cell in cells}
+    for row in rows():
+        if row["part"] == "val" and tuple(row[key] for key in CELL) in wanted:
+            kids.setdefault(row["gan"], {}).setdefault(row["recipe"], []).append(row["kid"])
+    best = {gan: min(recipes, key=lambda recipe: np.mean(recipes[recipe])) for gan, recipes in kids.items()}
+    return [cell for cell in cells if cell["recipe"] == best.get(cell["gan"])]
+
+
+def run_cells(options: argparse.Namespace) -> None:
+    """Work through the cells that have no row yet, until the minutes are over; then, if asked, look at test for the best ones."""
+    until = time.monotonic() + options.minutes * 60
+    cells = cells_of(options)
+    if _append_rows(cells, options.part, until, options) and options.winners:
+        _append_rows(winners(cells), "test", until, options)
+
+
+def _append_rows(cells: list[Row], part: str, until: float, options: argparse.Namespace) -> bool:
+    """Append a row for each cell that has none; whether time was enough."""
+    done = {tuple(row[key] for key in (*CELL, "part")) for row in rows()}
+    cells = [cell for cell in cells if (*cell.values(), part) not in done]
+    work = functools.partial(run_cell, extractor=options.extractor, part=part, until=until)
+    with multiprocessing.get_context("spawn").Pool(options.processes) if options.processes > 1 else contextlib.nullcontext() as pool:
+        found: Iterable[Row | None] = pool.imap_unordered(work, cells) if pool else map(work, cells)
+        enough = True
+        for row in found:
+            if row is None:
+                enough = False
+                continue
+            RESULTS.parent.mkdir(exist_ok=True)
+            with RESULTS.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            told = f"KID {row['kid']:.4f}, recall {row['recall']:.2f}, {row['images_per_second']:.0f} images/s"
+            print(f"  {row['gan']} {row['recipe']}, seed {row['seed']}, {part}: {told}", flush=True)
+    if not enough:
+        print("Time is up; the same command goes on.")
+    return enough
 
 
 def print_table() -> None:
@@ -234,6 +273,8 @@ def main() -> int:
     run.add_argument("--kimg", type=float, default=100.0, help="thousands of real images shown")
     run.add_argument("--minutes", type=float, default=30.0, help="after which no step is begun")
     run.add_argument("--part", default="val", choices=("val", "test"))
+    run.add_argument("--winners", action="store_true", help="afterwards measure each GAN's best recipe on test")
+    run.add_argument("--processes", type=int, default=1, help="cells at a time")
     run.add_argument("--arithmetic", default="auto", choices=("auto", "fp32", "bf16"), help="auto: bf16 where the processor has it")
     options = parser.parse_args()
     try:
