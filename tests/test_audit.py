@@ -140,11 +140,12 @@ def test_cells_are_those_of_the_training_images() -> None:
 
 
 def test_the_chance_of_being_closer_than_any() -> None:
-    count, chance = copying.closer_than_any(np.array([0.1, 0.2, 5.0]), np.array([1.0, 2.0]))
-    assert (count, chance) == (2, pytest.approx(3 / 5 * 2 / 4))
-    assert copying.closer_than_any(np.array([3.0]), np.array([1.0])) == (0, 1.0)
+    fake, held_out = np.array([0.1, 0.2, 5.0]), np.array([1.0, 2.0])
+    assert copying.closer_than_any(fake, np.array([4, 7, 4]), held_out) == (2, pytest.approx(3 / 5 * 2 / 4))
+    assert copying.closer_than_any(fake, np.array([4, 4, 7]), held_out) == (1, pytest.approx(3 / 5)), "one picture made twice"
+    assert copying.closer_than_any(np.array([3.0]), np.array([0]), np.array([1.0])) == (0, 1.0)
     rng = np.random.default_rng(0)
-    draws = [copying.closer_than_any(rng.normal(size=20), rng.normal(size=30))[0] for _ in range(4000)]
+    draws = [copying.closer_than_any(rng.normal(size=20), np.arange(20), rng.normal(size=30))[0] for _ in range(4000)]
     for k in (1, 3):
         place = np.arange(k)
         assert np.mean(np.array(draws) >= k) == pytest.approx(np.prod((20 - place) / (50 - place)), abs=0.02)

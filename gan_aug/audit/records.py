@@ -24,7 +24,7 @@ class SpaceAudit:
     auth_pct: tuple[float, float]  # [%]; real images of other patients need not reach 100
     rank_z: float  # below 0 if generated images lie nearer
     ct: float | None  # None if no cell holds enough images
-    closer_than_any: int  # generated images that are relatively nearer than every held-out one
+    closer_than_any: int  # training images to which generated ones are relatively nearer than every held-out one is to any
     closer_chance: float  # of so many, if nothing is copied
 
 

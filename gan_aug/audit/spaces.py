@@ -97,7 +97,7 @@ def measure(
     sample = np.sort(randomness.order(seed, 3, len(train))[:_CELL_IMAGES])
     as_nearest = [query[found.turns, np.arange(query.shape[1])] for query, found in zip(queries, (fake, held_out), strict=True)]
     places = cells(space.features(np.asarray(image_set.at(size)[train[sample]])), seed, *as_nearest)
-    closer, chance = copying.closer_than_any(fake.relative, held_out.relative)
+    closer, chance = copying.closer_than_any(fake.relative, fake.rows, held_out.relative)
     audit = SpaceAudit(
         space=space.name,
         weights_sha256=space.weights_sha256,

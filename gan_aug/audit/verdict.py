@@ -33,8 +33,8 @@ def judge(n_fake: int, n_held_out: int, seen: list[Seen], spaces: list[SpaceAudi
     for space in spaces:
         if space.closer_chance < LEVEL:
             reasons.append(
-                f"By {space.space}, {space.closer_than_any} generated images are relatively nearer to a training image than any held-out "
-                f"image is; the chance of that without copying is {space.closer_chance:.1g}."
+                f"By {space.space}, generated images are relatively nearer to {space.closer_than_any} training images than any held-out "
+                f"image is to one; the chance of that without copying is {space.closer_chance:.1g}."
             )
         # In pixels, blurred images are near to everything; what lies nearer through a network is nearer in what is shown.
         if space.space != "pixels" and space.ct is not None and space.ct < CT_LEVEL:

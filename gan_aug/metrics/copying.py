@@ -169,13 +169,22 @@ def ct_score(fake: np.ndarray, held_out: np.ndarray, fake_cells: np.ndarray, hel
     return float(total / weights) if weights else None
 
 
-def closer_than_any(fake: np.ndarray, held_out: np.ndarray) -> tuple[int, float]:
-    """How many generated images are nearer than every held-out one, and the chance of so many if the two kinds did not differ.
+def closer_than_any(fake: np.ndarray, fake_rows: np.ndarray, held_out: np.ndarray) -> tuple[int, float]:
+    """To how many training images generated ones are nearer than every held-out one is to any, and the chance of so many without copying.
 
     C_T compares whole distributions and does not see one copy in ten; this looks at the nearest end alone. If all n + m images are alike,
-    the k nearest are all generated with probability n (n - 1) ... / ((n + m) (n + m - 1) ...), k factors each.
+    the k nearest are all generated with probability n (n - 1) ... / ((n + m) (n + m - 1) ...), k factors each. Each training image counts
+    once: a generator that makes one picture over and over, as all do at first, brings no more evidence than that picture, so the chance
+    is at most the one returned.
+
+    Parameters
+    ----------
+    fake, held_out : ndarray of shape (n,), (m,)
+        Distances to the nearest training image, or such distances over what is usual there.
+    fake_rows : ndarray of shape (n,)
+        Which training image that is.
     """
     n, m = len(fake), len(held_out)
-    count = int(np.sum(fake < held_out.min()))
+    count = len(np.unique(fake_rows[fake < held_out.min()]))
     place = np.arange(count)
     return count, float(np.prod((n - place) / (n + m - place)))
