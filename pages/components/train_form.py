@@ -143,14 +143,18 @@ def _settings(start: dict[str, Any], record: Dataset, unused: tuple[str, ...], p
         for group in dict.fromkeys(words.group for words in used.values()):
             st.markdown(f"**{group}**")
             fields = [name for name, words in used.items() if words.group == group]
-            wide = [name for name in fields if typing.get_origin(hints[name]) is tuple]  # a third of the form would cut its pills off
+            # A third of the form would cut off pills and, on a narrow screen, the words beside a switch.
+            wide = [name for name in fields if typing.get_origin(hints[name]) is tuple]
+            switches = [name for name in fields if hints[name] is bool]
+            narrow = [name for name in fields if name not in wide and name not in switches]
             for name in wide:
                 values[name] = _widget(name, hints[name], start[name], f"{prefix}-{name}")
-            narrow = [name for name in fields if name not in wide]
             for first in range(0, len(narrow), 3):
                 for column, name in zip(st.columns(3, vertical_alignment="bottom"), narrow[first : first + 3], strict=False):
                     with column:
                         values[name] = _widget(name, hints[name], start[name], f"{prefix}-{name}")
+            for name in switches:
+                values[name] = _widget(name, hints[name], start[name], f"{prefix}-{name}")
     return values
 
 
