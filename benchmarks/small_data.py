@@ -1,16 +1,18 @@
 """Do the small-data presets beat ``aidl21`` and ``paper`` on a few thousand images, at equal kimg?
 
+    python benchmarks/small_data.py prepare FOLDER
     python benchmarks/small_data.py run --data NAME [--gans dcgan,sngan] [--recipes small-data,aidl21,paper] [--seeds 0] [--kimg 100]
                                         [--extractor derm] [--minutes 30] [--processes 1] [--winners]
     python benchmarks/small_data.py table
     python benchmarks/small_data.py summary
     python benchmarks/small_data.py arithmetic
 
-A cell is one GAN, recipe and seed on one dataset, all classes together. ``run`` works through the cells for so many minutes and then stops;
-called again, it goes on where it was. Each finished cell appends a row to results/small_data.jsonl, whence ``table`` prints them all and
-``summary`` the README's table. A recipe is a preset, or a preset and settings that differ from it: ``small-data+r1_gamma=0``. Arithmetic
-(bf16 where the processor has it, channels_last) is the same for all recipes, so that they differ in method and not in speed; each row says
-which it was, and ``arithmetic`` sets cells that were trained in both beside each other.
+``prepare`` imports and splits the two datasets of these experiments, from FOLDER/isic2017 and FOLDER/isic_uda1 (``isic_cc0``) and from
+FOLDER/ham10000. A cell is one GAN, recipe and seed on one dataset, all classes together. ``run`` works through the cells for so many
+minutes and then stops; called again, it goes on where it was. Each finished cell appends a row to results/small_data.jsonl, whence
+``table`` prints them all and ``summary`` the README's table. A recipe is a preset, or a preset and settings that differ from it:
+``small-data+r1_gamma=0``. Arithmetic (bf16 where the processor has it, channels_last) is the same for all recipes, so that they differ
+in method and not in speed; each row says which it was, and ``arithmetic`` sets cells that were trained in both beside each other.
 
 Measured on val, which chooses between recipes: KID with its interval and the floor of two real sets, Frechet distance, precision, recall,
 density, coverage, all through one extractor; and the audit, so that a gain by copying cannot hide. ``--part test`` measures finished
@@ -35,8 +37,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that no installation is needed
 
 from gan_aug import audit, catalog, device, evaluate, files, runs, train_gan, workspace
+from gan_aug.data import importer, taken_over
 from gan_aug.data.dataset import open_dataset
-from gan_aug.data.split import load_split
+from gan_aug.data.split import load_split, make_split
 from gan_aug.errors import UserError
 from gan_aug.records import GanConfig, parse_settings
 
@@ -47,6 +50,15 @@ SUMMED_KIMG = 100.0
 CELL = ("data", "split", "gan", "recipe", "seed", "kimg", "arithmetic")
 
 Row = dict[str, Any]
+
+
+def prepare(folder: Path) -> None:
+    """Import both datasets at 128 px and split them: ``isic_cc0`` as ``derm`` was trained, ``ham10000`` by the default rule."""
+    importer.import_dataset([folder / "isic2017", folder / "isic_uda1"], "isic_cc0")
+    importer.import_dataset([folder / "ham10000"], "ham10000")
+    for split in (taken_over.take_over_split("isic_cc0", "derm").split, make_split("ham10000")):
+        open_dataset(split.dataset).at(64)  # derived once, before processes ask for it at the same time
+        print(f"{split.dataset}, split {split.id}")
 
 
 def rows() -> list[Row]:
@@ -264,6 +276,7 @@ def main() -> int:
     verbs.add_parser("table", help="print the stored results")
     verbs.add_parser("summary", help="print the README's table of the presets")
     verbs.add_parser("arithmetic", help="print cells that were trained in fp32 and in bf16 side by side")
+    verbs.add_parser("prepare", help="import and split the two datasets").add_argument("folder", type=Path)
     run = verbs.add_parser("run", help="train and measure cells", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     run.add_argument("--data", required=True, help="a dataset of the workspace, with its split")
     run.add_argument("--extractor", default="derm", help="what all cells are measured through")
@@ -280,6 +293,8 @@ def main() -> int:
     try:
         if options.verb == "run":
             run_cells(options)
+        elif options.verb == "prepare":
+            prepare(options.folder)
         elif options.verb == "table":
             print_table()
         elif options.verb == "arithmetic":
