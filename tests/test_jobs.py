@@ -397,6 +397,9 @@ def test_devices_that_the_user_hides_have_no_slot(
 def test_slots_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GAN_AUG_SLOTS", "gpu1, cpu2")
     assert slots.device_slots() == [slots.Slot("gpu1", "1"), slots.Slot("cpu2", "")]
+    monkeypatch.setenv("GAN_AUG_SLOTS", "gpu0.a,gpu0.b,gpu1")
+    shared = slots.device_slots()
+    assert [slot.cuda for slot in shared] == ["0", "0", "1"] and len({slot.lock for slot in shared}) == 3
     monkeypatch.setenv("GAN_AUG_SLOTS", "../up")
     with pytest.raises(InvalidValue):
         slots.device_slots()

@@ -54,12 +54,13 @@ def slots_of(lane: Lane) -> list[Slot]:
 def device_slots() -> list[Slot]:
     """One slot per GPU, or one for the whole machine.
 
-    ``GAN_AUG_SLOTS`` overrides what is found: names with commas, where ``gpu0`` means the first GPU and any other name means the CPU.
+    ``GAN_AUG_SLOTS`` overrides what is found: names with commas, where ``gpu0`` means the first GPU and any other name means the CPU. One
+    training does not fill a large GPU at 64 px, so it may have several: ``gpu0.a,gpu0.b``.
     """
     wanted = os.environ.get("GAN_AUG_SLOTS")
     if wanted:
         names = [workspace.check_name(name.strip(), "slot name") for name in wanted.split(",")]
-        return [Slot(name, name.removeprefix("gpu") if name.startswith("gpu") else "") for name in names]
+        return [Slot(name, name.removeprefix("gpu").partition(".")[0] if name.startswith("gpu") else "") for name in names]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = [gpu.strip() for gpu in visible.split(",")] if visible is not None else _gpus()
     found = [Slot(f"gpu{gpu.replace('/', '-')}", gpu) for gpu in gpus if gpu and not gpu.startswith("-")]  # -1 hides all
