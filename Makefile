@@ -20,7 +20,7 @@ app: $(VENV)/.app ## install what is needed, draw the demo data if there is no d
 	$(VENV)/bin/python -m streamlit run app.py
 
 test: $(VENV)/.dev ## install what is needed and run every test
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile -rs
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -rs
 
 lint: $(VENV)/.dev ## check style and formatting
 	$(VENV)/bin/python -m ruff check .

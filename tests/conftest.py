@@ -11,6 +11,18 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the browser's files over the run, the longest first.
+
+    At its end they would keep one process busy while the other has nothing left, and several at a time would fight for the processors.
+    """
+    files = list(dict.fromkeys(item.path for item in items))
+    browser = sorted((file for file in files if file.parent.name == "browser"), key=lambda file: file.name != "test_loop.py")
+    others = [file for file in files if file not in browser]
+    place = {file: number / len(group) for group in (browser, others) for number, file in enumerate(group)}
+    items.sort(key=lambda item: place[item.path])
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     """One thread, so that floating-point sums have one order and parallel test processes do not fight for cores."""

@@ -163,7 +163,8 @@ def test_decisions_outlive_the_server(app: Any, page: Any) -> None:
         page.locator(".grid").press("x")  # onto the grid itself: Streamlit's notice of the lost connection may take the focus
     expect(page.locator(".count")).to_have_text("7 of 30 decided")
     app.start()
-    page.wait_for_selector(SAVED, timeout=60_000)
+    # Streamlit looks for a lost server at growing intervals, of up to 15 s, and an attempt may itself hang for 15 s.
+    page.wait_for_selector(SAVED, timeout=150_000)
     assert [decision for _, decision in sorted(said(), key=lambda pair: int(pair[0].split("-")[1]))] == ["accept"] * 3 + ["reject"] * 4
 
 
