@@ -39,7 +39,7 @@ say "How fast does it train?"
 "$PYTHON" benchmarks/train_speed.py --examples "$examples" --device cuda --steps 500 --warm 50 --threads 2 --rounds 3
 
 say "Training, $minutes minutes"
-if command -v nvidia-cuda-mps-control >/dev/null; then # without it processes take turns, and none of them fills the GPU
+if command -v nvidia-cuda-mps-control >/dev/null; then # without it processes take turns
     mkdir -p "$work/mps"
     export CUDA_MPS_PIPE_DIRECTORY=$work/mps CUDA_MPS_LOG_DIRECTORY=$work/mps
     nvidia-cuda-mps-control -d

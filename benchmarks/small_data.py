@@ -16,8 +16,8 @@ in method and not in speed; each row says which it was, and ``arithmetic`` sets 
 
 Measured on val, which chooses between recipes: KID with its interval and the floor of two real sets, Frechet distance, precision, recall,
 density, coverage, all through one extractor; and the audit, so that a gain by copying cannot hide. ``--part test`` measures finished
-cells on images that chose nothing, ``--winners`` those of each GAN's best recipe. On a GPU, which one training at 64 px cannot fill,
-``--processes`` trains as many cells side by side; under NVIDIA's MPS they really share it, without it they take turns.
+cells on images that chose nothing, ``--winners`` those of each GAN's best recipe. ``--processes`` trains as many cells side by side; on one
+GPU they share it under NVIDIA's MPS and take turns without.
 """
 
 import argparse

@@ -54,8 +54,8 @@ def slots_of(lane: Lane) -> list[Slot]:
 def device_slots() -> list[Slot]:
     """One slot per GPU, or one for the whole machine.
 
-    ``GAN_AUG_SLOTS`` overrides what is found: names with commas, where ``gpu0`` means the first GPU and any other name means the CPU. One
-    training does not fill a large GPU at 64 px, so it may have several: ``gpu0.a,gpu0.b``.
+    ``GAN_AUG_SLOTS`` overrides what is found: names with commas, where ``gpu0`` means the first GPU and any other name means the CPU. A
+    GPU can have several, ``gpu0.a,gpu0.b``, whose work shares it under NVIDIA's MPS and takes turns without.
     """
     wanted = os.environ.get("GAN_AUG_SLOTS")
     if wanted:
