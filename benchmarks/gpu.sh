@@ -13,6 +13,7 @@ photographs=$(realpath "$1") examples=$(realpath "$2") minutes=$4 shipped=${5:-2
 mkdir -p "$3" && results=$(realpath "$3")
 cd "$(dirname "$0")/.."
 export PYTHON=${PYTHON:-python3} PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1
+"$PYTHON" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || { echo "PyTorch sees no GPU here." >&2; exit 1; }
 work=${GAN_AUG_GPU_WORK:-$(mktemp -d)}
 export GAN_AUG_HOME=$work/workspace GAN_AUG_CHECKPOINTS=$work/checkpoints
 mkdir -p "$GAN_AUG_HOME" "$GAN_AUG_CHECKPOINTS/pretrained"
