@@ -14,7 +14,7 @@ mkdir -p "$3" && results=$(realpath "$3")
 cd "$(dirname "$0")/.."
 export PYTHON=${PYTHON:-python3} PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1
 "$PYTHON" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || { echo "PyTorch sees no GPU here." >&2; exit 1; }
-work=${GAN_AUG_GPU_WORK:-$(mktemp -d)}
+work=$(mktemp -d)
 export GAN_AUG_HOME=$work/workspace GAN_AUG_CHECKPOINTS=$work/checkpoints
 mkdir -p "$GAN_AUG_HOME" "$GAN_AUG_CHECKPOINTS/pretrained"
 cp -r checkpoints/pretrained/derm "$GAN_AUG_CHECKPOINTS/pretrained/"
@@ -22,16 +22,16 @@ say() { printf '\n== %(%H:%M:%S)T  %s\n' -1 "$*"; }
 
 keep() { # what there is so far goes to the results
     cp benchmarks/results/{small_data.jsonl,train_speed.json} "$results/" 2>/dev/null
-    for folder in "$GAN_AUG_CHECKPOINTS"/*-*/; do
-        name=$(basename "$folder")
-        case $name in *-all-*) ;; *) [ -f "$folder/README.md" ] && tar -C "$GAN_AUG_CHECKPOINTS" -cf "$results/$name.tar" "$name" ;; esac
+    for card in "$GAN_AUG_CHECKPOINTS"/*/README.md; do # which only a finished generator has
+        name=$(basename "$(dirname "$card")")
+        [ -f "$card" ] && tar -C "$GAN_AUG_CHECKPOINTS" -cf "$results/$name.tar" "$name"
     done
 }
 
 trap 'keep; [ -n "${CUDA_MPS_PIPE_DIRECTORY:-}" ] && echo quit | timeout 10 nvidia-cuda-mps-control >/dev/null' EXIT
 trap 'exit 130' INT TERM
 
-[ -d "$GAN_AUG_HOME/datasets/ham10000" ] || "$PYTHON" benchmarks/small_data.py prepare "$photographs" &
+"$PYTHON" benchmarks/small_data.py prepare "$photographs" &
 importing=$!
 say "Does it compute right?"
 "$PYTHON" benchmarks/gpu_smoke.py --json "$results/gpu_smoke.json" || say "It does not."

@@ -17,11 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from small_data import begun, explained
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that no installation is needed
 
-from gan_aug import audit, evaluate, files, publish, runs, train_gan, workspace
+from gan_aug import audit, evaluate, publish, runs, train_gan, workspace
 from gan_aug.data.dataset import open_dataset
-from gan_aug.errors import UserError
 
 SHIPPED: dict[str, tuple[str, dict[str, Any]]] = {  # name -> GAN, and what differs from its preset small-data
     "r3gan-64": ("r3gan", {}),  # the slowest first
@@ -44,12 +45,8 @@ def make(name: str, data: str, kimg: float, until: float, as_it_is: bool) -> str
         return f"{name} is finished: {published}."
     gan, settings = SHIPPED[name]
     notes = workspace.home() / "shipped" / f"{name}-{data}-{kimg:g}.json"
-    if notes.exists():
-        run = runs.load_run(files.read_json(notes)["run"])
-    else:
-        lengths = {"total_kimg": kimg, "tick_kimg": kimg / SNAPSHOTS / 10, "snapshot_kimg": kimg / SNAPSHOTS}
-        run = train_gan.prepare(gan, data, settings={**settings, **lengths}, device_name="auto")
-        files.write_json(notes, {"run": run.id})
+    lengths = {"total_kimg": kimg, "tick_kimg": kimg / SNAPSHOTS / 10, "snapshot_kimg": kimg / SNAPSHOTS}
+    run = begun(notes, lambda: train_gan.prepare(gan, data, settings={**settings, **lengths}, device_name="auto"))
     train_gan.train(run.id, should_stop=lambda: time.monotonic() > until)
     status = runs.status(run.id)
     if status.state != "finished" and not as_it_is:
@@ -65,7 +62,7 @@ def make(name: str, data: str, kimg: float, until: float, as_it_is: bool) -> str
     return f"{name}: best at {best.kimg:g} of {status.kimg:g} kimg, KID on test {kid.value:.4f}. {verdict}"
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--data", required=True, help="a dataset of the workspace, with its split")
     parser.add_argument("--only", default=",".join(SHIPPED), help="names with commas")
@@ -79,16 +76,11 @@ def main() -> int:
         parser.error(f"there is no {unknown[0]}; choose of {', '.join(SHIPPED)}")
     until = time.monotonic() + options.minutes * 60
     work = functools.partial(make, data=options.data, kimg=options.kimg, until=until, as_it_is=options.as_it_is)
-    try:
-        open_dataset(options.data).at(64)
-        with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-            for told in pool.imap_unordered(work, names):
-                print(told, flush=True)
-    except UserError as error:
-        print(f"{error.what}\n{error.todo}", file=sys.stderr)
-        return 1
-    return 0
+    open_dataset(options.data).at(64)  # derived once, before processes ask for it at the same time
+    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
+        for told in pool.imap_unordered(work, names):
+            print(told, flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(explained(main))

@@ -28,7 +28,7 @@ import multiprocessing
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ from gan_aug.data import importer, taken_over
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split, make_split
 from gan_aug.errors import UserError
-from gan_aug.records import GanConfig, parse_settings
+from gan_aug.records import GanConfig, Run, parse_settings
 
 RESULTS = Path(__file__).parent / "results" / "small_data.jsonl"
 AUDITED = 200  # images of each kind
@@ -74,18 +74,26 @@ def settings_of(cell: Row) -> tuple[str, dict[str, Any]]:
     return preset, {**arithmetic, **changed, "total_kimg": kimg, "tick_kimg": kimg / 40, "snapshot_kimg": kimg / 5}
 
 
+def begun(notes: Path, prepare: Callable[[], Run]) -> Run:
+    """The run whose id stands in ``notes``, so that a training goes on where it was; a new one, noted down, if there is none."""
+    if notes.exists():
+        return runs.load_run(files.read_json(notes)["run"])
+    run = prepare()
+    files.write_json(notes, {"run": run.id})
+    return run
+
+
 def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
     """Train and measure a cell; None if time was up before the training had ended."""
     if time.monotonic() > until:
         return None
     print(f"{time.strftime('%H:%M:%S')}  {' '.join(str(value) for value in cell.values())}, {part}", flush=True)
     notes = workspace.home() / "small_data" / ("-".join(str(cell[key]) for key in CELL).replace("/", ".") + ".json")
-    if notes.exists():
-        run = runs.load_run(files.read_json(notes)["run"])
-    else:
-        preset, settings = settings_of(cell)
-        run = train_gan.prepare(cell["gan"], cell["data"], preset=preset, settings=settings, seed=cell["seed"], device_name="auto")
-        files.write_json(notes, {"run": run.id})
+    preset, settings = settings_of(cell)
+    run = begun(
+        notes,
+        lambda: train_gan.prepare(cell["gan"], cell["data"], preset=preset, settings=settings, seed=cell["seed"], device_name="auto"),
+    )
     train_gan.train(run.id, should_stop=lambda: time.monotonic() > until)
     if runs.status(run.id).state != "finished":
         return None
@@ -270,7 +278,17 @@ def _metrics(values: Row, interval: str) -> str:
     )
 
 
-def main() -> int:
+def explained(main: Callable[[], None]) -> int:
+    """Exit code of a script; of an error that its user can mend, what happened and what to do are told."""
+    try:
+        main()
+    except UserError as error:
+        print(f"{error.what}\n{error.todo}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("table", help="print the stored results")
@@ -290,22 +308,17 @@ def main() -> int:
     run.add_argument("--processes", type=int, default=1, help="cells at a time")
     run.add_argument("--arithmetic", default="auto", choices=("auto", "fp32", "bf16"), help="auto: bf16 where the processor has it")
     options = parser.parse_args()
-    try:
-        if options.verb == "run":
-            run_cells(options)
-        elif options.verb == "prepare":
-            prepare(options.folder)
-        elif options.verb == "table":
-            print_table()
-        elif options.verb == "arithmetic":
-            print_arithmetic()
-        else:
-            print(summary())
-    except UserError as error:
-        print(f"{error.what}\n{error.todo}", file=sys.stderr)
-        return 1
-    return 0
+    if options.verb == "run":
+        run_cells(options)
+    elif options.verb == "prepare":
+        prepare(options.folder)
+    elif options.verb == "table":
+        print_table()
+    elif options.verb == "arithmetic":
+        print_arithmetic()
+    else:
+        print(summary())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(explained(main))

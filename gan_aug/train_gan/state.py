@@ -141,9 +141,10 @@ class Training:
 
     def set_learning_rates(self) -> None:
         """Give the optimisers the rates of this step: as configured, and at the end of the training falling linearly to zero."""
+        if not self.config.lr_decay:
+            return  # they have had them since the start
         total = self.config.total_steps
-        ending = self.config.lr_decay * total
-        share = min(1.0, (total - self.step) / ending) if ending else 1.0
+        share = min(1.0, (total - self.step) / (self.config.lr_decay * total))
         for optimiser, rate in ((self.g_optimiser, self.config.g_lr), (self.d_optimiser, self.config.d_lr)):
             for group in optimiser.param_groups:
                 if isinstance(group["lr"], Tensor):  # which a captured graph reads
