@@ -23,7 +23,7 @@ RECORD = "directions.json"
 
 _LAYERS = {"Gemm", "MatMul", "Conv", "ConvTranspose"}
 _AFFINE = _LAYERS | {"Add", "Sub", "Mul", "Div", "BatchNormalization", "Concat", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"}
-_AFFINE |= {"Identity", "Cast"}
+_AFFINE |= {"Identity", "Cast", "Slice"}
 _MAX_TOP = 64
 
 
@@ -46,8 +46,11 @@ def first_layer(model: onnx.ModelProto) -> tuple[np.ndarray, str]:
         If z does not enter by a linear layer or a convolution.
     """
     graph = model.graph
-    constants = {item.name for item in graph.initializer} | {node.output[0] for node in graph.node if node.op_type == "Constant"}
-    given = constants | {item.name for item in graph.input} | {""}
+    constants = {"", *(item.name for item in graph.initializer)}
+    for node in graph.node:  # in the order in which they are computed
+        if constants.issuperset(node.input):
+            constants.update(node.output)
+    given = constants | {item.name for item in graph.input}
     tensor, passed, forked = "z", [], []
     while True:
         users = [node for node in graph.node if tensor in node.input]
@@ -59,7 +62,7 @@ def first_layer(model: onnx.ModelProto) -> tuple[np.ndarray, str]:
         once = list(node.input).count(tensor) == 1 and set(others) <= given
         if node.op_type not in _AFFINE or not once or (node.op_type in _LAYERS and set(passed) & _LAYERS):
             break
-        if node.op_type != "Concat" and not set(others) <= constants | {""}:
+        if node.op_type != "Concat" and not set(others) <= constants:
             break  # a product with the class is not affine in z alone
         tensor = node.output[0]
         passed.append(node.op_type)
@@ -69,19 +72,13 @@ def first_layer(model: onnx.ModelProto) -> tuple[np.ndarray, str]:
             "z does not enter this generator by a linear layer or a convolution.", "Directions cannot be read off its weights."
         )
     kind = {"Gemm": "linear layer", "MatMul": "linear layer"}.get(layers[0], "convolution")
-    if "BatchNormalization" in passed or _bias_of_batch_norm(graph, layers[0]):
+    if "BatchNormalization" in passed:
         words = f"first {kind} with the BatchNorm behind it"
     elif "BatchNormalization" in forked:
         words = f"first {kind}, without the BatchNorm behind it, which a shortcut passes by"
     else:
         words = f"first {kind}"
     return _jacobian(model, tensor), words
-
-
-def _bias_of_batch_norm(graph: onnx.GraphProto, kind: str) -> bool:
-    """Whether the exporter has merged a BatchNorm into the first convolution: our first convolutions have no bias of their own."""
-    node = next(node for node in graph.node if node.op_type == kind)
-    return kind in ("Conv", "ConvTranspose") and len(node.input) == 3
 
 
 def _jacobian(model: onnx.ModelProto, tensor: str) -> np.ndarray:

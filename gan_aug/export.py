@@ -2,6 +2,9 @@
 
 The file is made by ``torch.export``: the older tracing exporter gives the same pictures but announces its own removal on every call and
 cannot follow a class mixture into a normalised layer. It is deterministic: the same weights and versions give the same bytes.
+
+ONNX Runtime optimises a graph when it opens it. The exporter is kept from doing so, and every weight stays in the file under its own name,
+which is how other snapshots of the run are exported without torch (:mod:`gan_aug.onnx_files`).
 """
 
 import sys
@@ -13,13 +16,14 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from gan_aug import __version__, catalog, files, gans, runs
+from gan_aug import catalog, gans, runs
 from gan_aug.checkpoint import load_sampled
 from gan_aug.errors import UserError
 from gan_aug.images import to_uint8
 from gan_aug.latent import z_of_seeds
-from gan_aug.records import NOTICE, Checkpoint, GanConfig, from_dict
-from gan_aug.render import ONNX_NAME, RECORD_NAME, check_is_gan, exported, open_renderer
+from gan_aug.onnx_files import exported, fill, write_generator, write_graph
+from gan_aug.records import Checkpoint, GanConfig, from_dict
+from gan_aug.render import check_is_gan, open_renderer
 
 _OPSET = 18  # the opset that both the oldest and the newest supported torch write natively
 
@@ -59,12 +63,12 @@ def to_onnx(G: nn.Module, z_dim: int, n_classes: int) -> onnx.ModelProto:
     arguments = [torch.zeros(2, z_dim)]  # two rows: torch.export takes a size of one for a constant
     if n_classes:
         arguments.append(torch.full((2, n_classes), 1 / n_classes))
-    return as_graph(G, arguments, ["z", "y"][: len(arguments)], "image")
+    return as_graph(G, arguments, ["z", "y"][: len(arguments)], "image", optimize=False)
 
 
-def as_graph(network: nn.Module, arguments: list[Tensor], inputs: list[str], output: str) -> onnx.ModelProto:
+def as_graph(network: nn.Module, arguments: list[Tensor], inputs: list[str], output: str, optimize: bool = True) -> onnx.ModelProto:
     """A network as an ONNX graph whose inputs and output have the given names; the number of rows is free, every other size is that of
-    ``arguments``, which have two rows each."""
+    ``arguments``, which have two rows each. Optimised, layers are merged, and weights with them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of its own deprecations, which no user of gan_aug can mend
         program = torch.onnx.export(
@@ -75,6 +79,7 @@ def as_graph(network: nn.Module, arguments: list[Tensor], inputs: list[str], out
             output_names=[output],
             dynamic_shapes=tuple({0: torch.export.Dim.DYNAMIC} for _ in arguments),
             opset_version=_OPSET,
+            optimize=optimize,
             verbose=False,
         )
     model = program.model_proto
@@ -104,26 +109,14 @@ def export_onnx(checkpoint: Checkpoint) -> Path:
     UserError
         If the folder cannot be written.
     """
-    path = exported(checkpoint)
+    path = exported(checkpoint) or fill(checkpoint)
     if path is not None:
         return path
     G, config, n_classes = load_generator(checkpoint)
     model = to_onnx(G, config.z_dim, n_classes)
-    onnx.helper.set_model_props(model, {"notice": NOTICE, "checkpoint": checkpoint.id, "weights_sha256": checkpoint.weights_sha256})
-    content = model.SerializeToString(deterministic=True)
-    record = {
-        "sha256": files.sha256_bytes(content),
-        "weights_sha256": checkpoint.weights_sha256,
-        "torch": torch.__version__,
-        "gan_aug": __version__,
-    }
-    path = Path(checkpoint.folder) / ONNX_NAME
-    try:
-        files.write_bytes(path, content)
-        files.write_json(path.with_name(RECORD_NAME), record)  # comes last: without it the file does not count
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}.", "Make room, or make the folder writable.") from error
-    return path
+    weights = {name: value.numpy() for name, value in G.state_dict().items() if value.is_floating_point()}
+    write_graph(checkpoint, model, weights, torch.__version__)
+    return write_generator(checkpoint, model, torch.__version__)
 
 
 @torch.inference_mode()

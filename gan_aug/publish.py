@@ -7,6 +7,7 @@
     evaluations.jsonl, audits.jsonl                   written by ``evaluate`` and ``audit`` on the published run itself
     README.md                                         the card, from all of these
     pictures.png                                      of a GAN: what it generates, beside its card
+    graph.onnx, graph.json                            of a GAN: how it computes, so that nobody needs torch to see it generate
 """
 
 import dataclasses

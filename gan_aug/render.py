@@ -1,7 +1,7 @@
 """Pictures from an exported generator, through ONNX Runtime: the process that shows them needs no torch.
 
-A snapshot's ``generator.onnx`` is a derived file, which :mod:`gan_aug.export` makes in a process of its own. A record beside it,
-``generator.json``, holds the digest of the file and of the weights that it was made from.
+A snapshot's ``generator.onnx`` is a derived file (:mod:`gan_aug.onnx_files`). Only the first one of a run needs torch, and
+:mod:`gan_aug.export` makes it in a process of its own.
 """
 
 import functools
@@ -17,11 +17,9 @@ import numpy as np
 from gan_aug import files, native_memory, onnx_session, runs
 from gan_aug.errors import CorruptFile, InvalidValue, UserError
 from gan_aug.images import to_uint8
+from gan_aug.onnx_files import exported, fill, record_of
 from gan_aug.records import Checkpoint, Run
 from gan_aug.workspace import processors
-
-ONNX_NAME = "generator.onnx"
-RECORD_NAME = "generator.json"
 
 _MAX_THREADS = 8
 _MAX_SESSIONS = 2  # generators kept open, each with its weights in memory
@@ -33,16 +31,6 @@ def check_is_gan(run: Run) -> None:
     """Raise InvalidValue if the run is not a GAN's."""
     if run.kind != "gan":
         raise InvalidValue(f"Run {run.id} is a {run.kind} and cannot be sampled.", "See the GANs with: gan-aug runs --kind gan")
-
-
-def exported(checkpoint: Checkpoint) -> Path | None:
-    """The ``generator.onnx`` of a snapshot, or None if there is none or it was made from other weights."""
-    path = Path(checkpoint.folder) / ONNX_NAME
-    try:
-        made_from = files.read_json(path.with_name(RECORD_NAME))["weights_sha256"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):  # not exported yet, or not to its end
-        return None
-    return path if path.exists() and made_from == checkpoint.weights_sha256 else None
 
 
 class Renderer:
@@ -71,7 +59,7 @@ class Renderer:
     """
 
     def __init__(self, path: Path):
-        digest = files.read_json(path.with_name(RECORD_NAME))["sha256"]
+        digest = files.read_json(record_of(path))["sha256"]
         self._session = onnx_session.open_file(path, digest, "Delete it: it is made anew when next needed.")
         shapes = {node.name: node.shape for node in [*self._session.get_inputs(), *self._session.get_outputs()]}
         self.z_dim: int = shapes["z"][1]
@@ -151,20 +139,22 @@ def _open(path: Path, modified: int, size: int) -> Renderer:
 
 
 def ensure_onnx(checkpoint: Checkpoint) -> Path:
-    """The ``generator.onnx`` of a snapshot. Where it is missing, a child process with torch makes it, which takes some seconds.
+    """The ``generator.onnx`` of a snapshot, made if it is missing: in a moment if its run has a graph; the first one of a run is made by a
+    child process with torch, which takes some seconds.
 
     Raises
     ------
     UserError
-        If it cannot be made; the message is the child's.
+        If it cannot be made; the message may be the child's.
     """
     path = exported(checkpoint)
     if path is not None:
         return path
     with _exporting:  # a page is run again at every click, and one export at a time is enough
-        if exported(checkpoint) is None:
+        path = exported(checkpoint) or fill(checkpoint)
+        if path is None:
             _export_in_child(checkpoint)
-        path = exported(checkpoint)
+            path = exported(checkpoint)
     if path is None:
         raise CorruptFile(f"The export of {checkpoint.id} left no file in {checkpoint.folder}.", f"Try: gan-aug export {checkpoint.id}")
     return path

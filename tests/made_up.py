@@ -13,8 +13,8 @@ from gan_aug import catalog, files, images, runs, store, study
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.data.training_list import training_list
+from gan_aug.onnx_files import ONNX_NAME, record_of
 from gan_aug.records import ClassifierConfig, Prediction, Run, Study, SyntheticImage, to_dict
-from gan_aug.render import ONNX_NAME, RECORD_NAME
 
 Z_DIM = 8
 
@@ -44,8 +44,9 @@ def _snapshot(folder, kimg: float, generator: bytes, exported: bool) -> None:
     described = {"weights.bin": {"bytes": len(generator), "sha256": weights}}
     step = int(folder.name.removeprefix("step-"))
     if exported:
-        files.write_bytes(folder / ONNX_NAME, generator)
-        files.write_json(folder / RECORD_NAME, {"sha256": weights, "weights_sha256": weights})
+        path = folder / ONNX_NAME
+        files.write_bytes(path, generator)
+        files.write_json(record_of(path), {"sha256": weights, "weights_sha256": weights})
     meta = {
         "format": runs.META_FORMAT,
         "step": step,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny_gans import make_gan
 
-from gan_aug import catalog, export, files, images, latent, render, runs
+from gan_aug import catalog, export, files, images, latent, onnx_files, render, runs
 from gan_aug.errors import CorruptFile, InvalidValue, UserError
 
 
@@ -34,7 +34,7 @@ def exported(_checkpoints):
 def test_onnx_generates_what_torch_generates(name, architecture):
     checkpoint = make_gan(name, f"{name}-{architecture}", architecture=architecture)
     assert export.largest_difference(checkpoint, list(range(6))) <= 1
-    renderer = render.open_renderer(render.exported(checkpoint))
+    renderer = render.open_renderer(onnx_files.exported(checkpoint))
     y = np.arange(6) % 2 if catalog.entry(name).conditional else None
     pictures = renderer.render(latent.z_of_seeds(list(range(6)), renderer.z_dim), y)
     assert pictures.shape == (6, 64, 64, 3)
@@ -45,9 +45,10 @@ def test_onnx_generates_what_torch_generates(name, architecture):
 def test_a_wrong_export_is_noticed():
     """The comparison itself: another network's file is more than 1/255 away."""
     checkpoint, other = make_gan("dcgan", "right"), make_gan("dcgan", "wrong", width=5)
-    record = files.read_json(export.export_onnx(other).with_name(render.RECORD_NAME))
-    files.write_bytes(Path(checkpoint.folder) / render.ONNX_NAME, render.exported(other).read_bytes())
-    files.write_json(Path(checkpoint.folder) / render.RECORD_NAME, {**record, "weights_sha256": checkpoint.weights_sha256})
+    record = files.read_json(onnx_files.record_of(export.export_onnx(other)))
+    path = Path(checkpoint.folder) / onnx_files.ONNX_NAME
+    files.write_bytes(path, onnx_files.exported(other).read_bytes())
+    files.write_json(onnx_files.record_of(path), {**record, "weights_sha256": checkpoint.weights_sha256})
     assert export.largest_difference(checkpoint, [0, 1]) > 1
 
 
@@ -56,16 +57,16 @@ def test_class_mixtures_are_those_of_torch(exported):
     assert n_classes == 3
     z = latent.z_of_seeds([1, 2, 3], config.z_dim)
     mixture = np.array([[0.5, 0.5, 0], [0.1, 0.2, 0.7], [0, 0, 1]], np.float32)
-    generated = render.open_renderer(render.exported(exported)).render(z, mixture)
+    generated = render.open_renderer(onnx_files.exported(exported)).render(z, mixture)
     expected = images.to_uint8(G(torch.from_numpy(z), torch.from_numpy(mixture)).permute(0, 2, 3, 1).numpy())
     assert np.abs(generated.astype(int) - expected.astype(int)).max() <= 1
-    one_class = render.open_renderer(render.exported(exported)).render(z, np.array([2, 2, 2]))
+    one_class = render.open_renderer(onnx_files.exported(exported)).render(z, np.array([2, 2, 2]))
     assert (one_class[2] == generated[2]).all()
     assert (one_class[0] != generated[0]).any()
 
 
 def test_the_file_says_what_it_is(exported):
-    model = onnx.load(render.exported(exported))
+    model = onnx.load(onnx_files.exported(exported))
     onnx.checker.check_model(model)
     values = (*model.graph.input, *model.graph.output)
     shapes = {value.name: [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim] for value in values}
@@ -77,13 +78,13 @@ def test_the_file_says_what_it_is(exported):
 
 
 def test_the_file_holds_no_path_of_this_machine(exported):
-    content = render.exported(exported).read_bytes()
+    content = onnx_files.exported(exported).read_bytes()
     for trace in (str(Path.cwd()), str(Path.home()), "site-packages", "gan_aug/", ".py"):
         assert trace.encode() not in content
 
 
 def test_the_same_weights_give_the_same_bytes(exported):
-    path = render.exported(exported)
+    path = onnx_files.exported(exported)
     before = path.read_bytes()
     path.unlink()
     assert export.export_onnx(exported).read_bytes() == before
@@ -102,7 +103,7 @@ def test_an_export_is_kept_until_the_weights_differ(exported):
     path = export.export_onnx(exported)
     written = path.stat().st_mtime_ns
     assert export.export_onnx(exported).stat().st_mtime_ns == written
-    record = path.with_name(render.RECORD_NAME)
+    record = onnx_files.record_of(path)
     files.write_json(record, {**files.read_json(record), "weights_sha256": "others"})
     assert export.export_onnx(exported).stat().st_mtime_ns > written
     assert files.read_json(record)["weights_sha256"] == exported.weights_sha256
@@ -116,7 +117,7 @@ def test_damaged_weights_are_not_exported():
     path.write_bytes(content)
     with pytest.raises(CorruptFile, match=r"G_ema\.safetensors"):
         export.export_onnx(checkpoint)
-    assert not (path.parent / render.ONNX_NAME).exists()
+    assert not (path.parent / onnx_files.ONNX_NAME).exists()
 
 
 def test_a_classifier_is_refused():
@@ -129,7 +130,7 @@ def test_a_classifier_is_refused():
 
 def test_a_place_that_cannot_be_written_is_named():
     checkpoint = make_gan("dcgan", "blocked")
-    (Path(checkpoint.folder) / render.ONNX_NAME).mkdir()
+    (Path(checkpoint.folder) / onnx_files.ONNX_NAME).mkdir()
     with pytest.raises(UserError, match="cannot be written"):
         export.export_onnx(checkpoint)
-    assert render.exported(checkpoint) is None
+    assert onnx_files.exported(checkpoint) is None

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from gan_aug import files, render
+from gan_aug import files, onnx_files, render
 from gan_aug.errors import CorruptFile, InvalidValue, UserError
 from gan_aug.records import Checkpoint
 
@@ -37,9 +37,9 @@ def write_generator(folder: Path, n_classes: int = 0, seed: int = 0) -> Path:
     graph = helper.make_graph(nodes, "linear", inputs, [output], tensors)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.checker.check_model(model)
-    path = folder / render.ONNX_NAME
+    path = folder / onnx_files.ONNX_NAME
     files.write_bytes(path, model.SerializeToString())
-    files.write_json(folder / render.RECORD_NAME, {"sha256": files.sha256_file(path), "weights_sha256": "w"})
+    files.write_json(onnx_files.record_of(path), {"sha256": files.sha256_file(path), "weights_sha256": "w"})
     return path
 
 
@@ -144,16 +144,16 @@ def checkpoint_in(folder: Path, weights_sha256: str = "w") -> Checkpoint:
 
 
 def test_an_export_counts_when_whole_and_of_these_weights(tmp_path):
-    assert render.exported(checkpoint_in(tmp_path)) is None
+    assert onnx_files.exported(checkpoint_in(tmp_path)) is None
     path = write_generator(tmp_path)
-    assert render.exported(checkpoint_in(tmp_path)) == path
-    assert render.exported(checkpoint_in(tmp_path, "others")) is None
+    assert onnx_files.exported(checkpoint_in(tmp_path)) == path
+    assert onnx_files.exported(checkpoint_in(tmp_path, "others")) is None
     path.unlink()
-    assert render.exported(checkpoint_in(tmp_path)) is None
+    assert onnx_files.exported(checkpoint_in(tmp_path)) is None
     write_generator(tmp_path)
     for torn in ("", "{", json.dumps({"sha256": "x"})):
-        (tmp_path / render.RECORD_NAME).write_text(torn)
-        assert render.exported(checkpoint_in(tmp_path)) is None
+        onnx_files.record_of(path).write_text(torn)
+        assert onnx_files.exported(checkpoint_in(tmp_path)) is None
 
 
 def test_what_the_exporting_child_says_reaches_the_user(workspace):

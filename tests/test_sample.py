@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from tiny_gans import make_gan
 
-from gan_aug import files, images, render, runs, sample
+from gan_aug import files, images, onnx_files, render, runs, sample
 from gan_aug.errors import InvalidValue, NotFound, UserError
 from gan_aug.export import export_onnx
 from gan_aug.records import SyntheticImage
@@ -103,7 +103,7 @@ def test_the_first_picture_needs_no_torch_in_this_process():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parent.parent)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "(1, 64, 64, 3)", "")
-    assert render.exported(runs.resolve("fresh")[1]) is not None
+    assert onnx_files.exported(runs.resolve("fresh")[1]) is not None
 
 
 # --- folders -----------------------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from torch import nn
 
 from gan_aug import catalog, gans, runs
 from gan_aug.checkpoint import Snapshot, save_snapshot
-from gan_aug.records import Checkpoint, Run, to_dict
+from gan_aug.records import Checkpoint, GanConfig, Run, from_dict, to_dict
 
 CLASSES = ("benign", "malignant")
 
@@ -19,11 +19,18 @@ def make_gan(name: str, run_id: str, classes: tuple[str, ...] = CLASSES, class_n
         created="2026-01-01T00:00:00+00:00", phantom=True,
     )  # fmt: skip
     runs.create_run(run, [])
-    torch.manual_seed(0)
-    G, _ = gans.spec(name).build(config, len(classes))
+    return add_snapshot(run_id, 3.2, seed=0)
+
+
+def add_snapshot(run_id: str, kimg: float, seed: int, half: bool = False) -> Checkpoint:
+    """A snapshot of other random weights, on request in half precision, as shipped ones are."""
+    run = runs.load_run(run_id)
+    torch.manual_seed(seed)
+    G, _ = gans.spec(run.spec).build(from_dict(GanConfig, run.config), len(run.classes))
     with torch.no_grad():
         for module in G.modules():
             if isinstance(module, nn.BatchNorm2d):  # statistics as of a trained network: none is 0 or 1
                 module.running_mean.normal_(0, 0.01)
                 module.running_var.uniform_(0.001, 0.003)
-    return save_snapshot(run, Snapshot(100, 3.2, {"G_ema": G.state_dict()}, {}, "G_ema", {}))
+    weights = {name: value.half() if half and value.is_floating_point() else value for name, value in G.state_dict().items()}
+    return save_snapshot(run, Snapshot(round(100 * kimg), kimg, {"G_ema": weights}, {}, "G_ema", {}))

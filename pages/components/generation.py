@@ -12,8 +12,9 @@ import streamlit as st
 
 from gan_aug import directions, files, images, sample
 from gan_aug.directions import Directions
+from gan_aug.onnx_files import exported
 from gan_aug.records import Checkpoint, Run, SyntheticImage
-from gan_aug.render import ensure_onnx, exported
+from gan_aug.render import ensure_onnx
 from pages.components import generators
 from pages.components.filmstrip import Frame, Row
 from pages.components.pictures import data_uri
@@ -39,14 +40,14 @@ class Generated:
 
 
 def prepare(checkpoints: Sequence[Checkpoint]) -> None:
-    """See to it that the snapshots can make pictures, which takes some seconds when one is looked at for the first time.
+    """See to it that the snapshots can make pictures, which takes some seconds for the first one of a run.
 
     It is done here and not as a job, because a job would wait behind others, and looking at a training is what the page is for.
     """
     missing = [checkpoint for checkpoint in checkpoints if exported(checkpoint) is None]
     for number, checkpoint in enumerate(missing, start=1):
         which = f" ({number} of {len(missing)})" if len(missing) > 1 else ""
-        with st.spinner(f"Preparing {checkpoint.id} for viewing{which}. This takes some seconds, once per snapshot.", show_time=True):
+        with st.spinner(f"Preparing {checkpoint.id} for viewing{which}. The first snapshot of a run takes some seconds.", show_time=True):
             ensure_onnx(checkpoint)
 
 

@@ -1,0 +1,112 @@
+"""A generator as files for ONNX Runtime: a snapshot's ``generator.onnx``, and its run's ``graph.onnx``, which is the same without weights.
+
+All snapshots of a run compute alike, so torch (:mod:`gan_aug.export`) is needed for the first alone: every other ``generator.onnx`` is the
+graph filled with the snapshot's weights, in a fraction of a second. Shipped generators bring their graph along. Each file has a record
+beside it, written last, with its digest: without one, or with another digest, it does not count.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import safetensors.numpy
+from onnx import numpy_helper
+
+from gan_aug import __version__, files, runs
+from gan_aug.errors import UserError
+from gan_aug.records import NOTICE, Checkpoint
+
+ONNX_NAME = "generator.onnx"  # in a snapshot's folder
+GRAPH_NAME = "graph.onnx"  # in its run's
+
+
+def exported(checkpoint: Checkpoint) -> Path | None:
+    """The ``generator.onnx`` of a snapshot, or None if there is none or it was made from other weights."""
+    path = Path(checkpoint.folder) / ONNX_NAME
+    made_from = _read_record(path).get("weights_sha256")
+    return path if path.exists() and made_from == checkpoint.weights_sha256 else None
+
+
+def fill(checkpoint: Checkpoint) -> Path | None:
+    """Make a snapshot's ``generator.onnx`` of its weights and its run's graph; None if there is no graph that they fit.
+
+    Raises
+    ------
+    CorruptFile
+        If the weights do not have the bytes that were saved.
+    UserError
+        If the folder cannot be written.
+    """
+    graph, folder = _run_folder(checkpoint) / GRAPH_NAME, Path(checkpoint.folder)
+    made = _read_record(graph)
+    if not graph.is_file() or files.sha256_file(graph) != made.get("sha256"):
+        return None
+    model = onnx.load(graph)
+    runs.verify(checkpoint)
+    weights = safetensors.numpy.load_file(folder / runs.read_meta(folder)["sampled"])
+    for tensor in model.graph.initializer:
+        if not tensor.HasField("raw_data"):
+            value = weights.get(tensor.name)
+            if value is None or value.shape != tuple(tensor.dims):
+                return None
+            tensor.raw_data = value.astype("<f4").tobytes()  # shipped weights are in half precision
+    return write_generator(checkpoint, model, made["torch"])
+
+
+def write_generator(checkpoint: Checkpoint, model: onnx.ModelProto, torch_version: str) -> Path:
+    """Write a snapshot's ``generator.onnx`` and its record. The same model gives the same bytes.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be written.
+    """
+    onnx.helper.set_model_props(model, {"notice": NOTICE, "checkpoint": checkpoint.id, "weights_sha256": checkpoint.weights_sha256})
+    path = Path(checkpoint.folder) / ONNX_NAME
+    _write(path, model, {"weights_sha256": checkpoint.weights_sha256, "torch": torch_version})
+    return path
+
+
+def write_graph(checkpoint: Checkpoint, model: onnx.ModelProto, weights: Mapping[str, np.ndarray], torch_version: str) -> None:
+    """Write the ``graph.onnx`` of a snapshot's run: ``model`` without ``weights``, by name.
+
+    Nothing is written if a weight is not in the model as it is, under its name: what was computed from it would be missed by :func:`fill`.
+    """
+    graph = onnx.ModelProto()
+    graph.CopyFrom(model)
+    left = dict(weights)
+    for tensor in graph.graph.initializer:
+        if tensor.name in left and np.array_equal(numpy_helper.to_array(tensor), left[tensor.name]):
+            tensor.ClearField("raw_data")
+            del left[tensor.name]
+    if not left:
+        _write(_run_folder(checkpoint) / GRAPH_NAME, graph, {"torch": torch_version})
+
+
+def _run_folder(checkpoint: Checkpoint) -> Path:
+    return Path(checkpoint.folder).parent.parent
+
+
+def record_of(path: Path) -> Path:
+    """Where the record of such a file lies."""
+    return path.with_suffix(".json")
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """What the record of a file holds; nothing if it is not there, or not whole."""
+    try:
+        record = files.read_json(record_of(path))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _write(path: Path, model: onnx.ModelProto, record: dict[str, str]) -> None:
+    content = model.SerializeToString(deterministic=True)
+    try:
+        files.write_bytes(path, content)
+        files.write_json(record_of(path), {"sha256": files.sha256_bytes(content), **record, "gan_aug": __version__})
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}.", "Make room, or make the folder writable.") from error
