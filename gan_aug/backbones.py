@@ -83,7 +83,6 @@ def _file_of_run(reference: str) -> Path:
         raise NotFound(
             f"The initial weights {reference!r} are neither a file nor a run.", "Give the path of a local file, or a run such as RUN@best."
         ) from None
-    folder = Path(checkpoint.folder)
     if run.kind != "classifier":
         raise InvalidValue(f"{run.id} is a {run.kind}; a classifier cannot start from it.", "Name a run of a classifier.")
-    return folder / runs.read_meta(folder)["sampled"]
+    return runs.sampled_file(checkpoint)

@@ -115,7 +115,7 @@ def load_snapshot(checkpoint: Checkpoint) -> Snapshot:
 def load_sampled(checkpoint: Checkpoint) -> Weights:
     """The weights of the network that is sampled (the averaged G) or predicts, after checking their digest."""
     runs.verify(checkpoint)
-    return load_weights(Path(checkpoint.folder) / runs.read_meta(Path(checkpoint.folder))["sampled"])
+    return load_weights(runs.sampled_file(checkpoint))
 
 
 def newest_good(run_id: str) -> tuple[Snapshot | None, list[str]]:

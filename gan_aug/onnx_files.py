@@ -39,13 +39,13 @@ def fill(checkpoint: Checkpoint) -> Path | None:
     UserError
         If the folder cannot be written.
     """
-    graph, folder = _run_folder(checkpoint) / GRAPH_NAME, Path(checkpoint.folder)
+    graph = _run_folder(checkpoint) / GRAPH_NAME
     made = _read_record(graph)
     if not graph.is_file() or files.sha256_file(graph) != made.get("sha256"):
         return None
     model = onnx.load(graph)
     runs.verify(checkpoint)
-    weights = safetensors.numpy.load_file(folder / runs.read_meta(folder)["sampled"])
+    weights = safetensors.numpy.load_file(runs.sampled_file(checkpoint))
     for tensor in model.graph.initializer:
         if not tensor.HasField("raw_data"):
             value = weights.get(tensor.name)

@@ -291,6 +291,12 @@ def verify(checkpoint: Checkpoint) -> None:
             raise CorruptFile(f"{path} does not have the bytes that were saved.", "Use an earlier snapshot of the run.")
 
 
+def sampled_file(checkpoint: Checkpoint) -> Path:
+    """The file with the weights that are sampled (the averaged G) or predict."""
+    folder = Path(checkpoint.folder)
+    return folder / read_meta(folder)["sampled"]
+
+
 def choose_best(run_id: str, step: int, reason: str) -> None:
     """Record which snapshot is the best, and by what measure."""
     files.write_json(run_folder(run_id) / "best.json", {"step": step, "reason": reason, "created": now()})

@@ -36,7 +36,7 @@ def test_a_published_run_generates_the_same_in_half_the_bytes(trained: str) -> N
     folder = publish.publish(trained, SHIPPED, pretrained())
     snapshot = runs.list_checkpoints(SHIPPED)[-1]
     runs.verify(snapshot)
-    weights = safetensors.torch.load_file(Path(snapshot.folder) / runs.read_meta(Path(snapshot.folder))["sampled"])
+    weights = safetensors.torch.load_file(runs.sampled_file(snapshot))
     assert {value.dtype for value in weights.values() if value.is_floating_point()} == {torch.float16}
     mine, theirs = (sample.sample(name, list(range(6)), "benign")[0].astype(int) for name in (trained, SHIPPED))
     largest = np.abs(mine - theirs).max()
