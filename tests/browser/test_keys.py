@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from served import drawn
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 pytestmark = pytest.mark.browser
@@ -10,8 +11,8 @@ pytestmark = pytest.mark.browser
 
 def test_a_question_mark_opens_the_list_of_keys_and_escape_closes_it(app: Any, page: Any) -> None:
     page.goto(f"{app.url}/data")
-    page.wait_for_selector("h1")
     page.get_by_role("button", name="Keys").wait_for()
+    drawn(page)  # a key that is pressed while the page is still being drawn can be lost
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text("undo, as often as you like")
     page.keyboard.press("Escape")
