@@ -5,6 +5,7 @@ import functools
 import math
 import types
 import typing
+from collections.abc import Callable
 from typing import Any, Literal
 
 from gan_aug.errors import InvalidValue, UnknownKey
@@ -39,7 +40,7 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     unknown = sorted(set(values) - set(hints))
     if unknown:
         raise UnknownKey(f"{kind.__name__} has no {', '.join(map(repr, unknown))}.", f"It has: {', '.join(hints)}.")
-    return kind(**{name: _revive(hints[name], value) for name, value in values.items()})
+    return kind(**{name: _reviver(hints[name])(value) for name, value in values.items()})
 
 
 def parse_settings(kind: type, settings: list[str]) -> dict[str, Any]:
@@ -81,17 +82,23 @@ def _read(hint: Any, key: str, text: str) -> Any:
     raise InvalidValue(f"{key} cannot be {text!r}.", f"Give {meaning}.")
 
 
-def _revive(hint: Any, value: Any) -> Any:
-    """Undo what JSON does to a value: lists become tuples, dicts become the records they were, whole numbers become floats."""
-    if typing.get_origin(hint) is types.UnionType and value is not None:
+@functools.cache  # a stored analysis holds tens of thousands of numbers of a few types
+def _reviver(hint: Any) -> Callable[[Any], Any]:
+    """What undoes JSON for a value of type ``hint``: lists become tuples, dicts the records they were, whole numbers floats."""
+    if typing.get_origin(hint) is types.UnionType:
         records = [kind for kind in typing.get_args(hint) if dataclasses.is_dataclass(kind)]
-        return _revive(records[0], value) if len(records) == 1 else value
-    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
-        return from_dict(hint, value)
-    if typing.get_origin(hint) is tuple and isinstance(value, list):
-        return tuple(_revive(typing.get_args(hint)[0], item) for item in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _reviver(records[0]) if len(records) == 1 else _unchanged
+    if dataclasses.is_dataclass(hint):
+        return lambda value: from_dict(hint, value) if isinstance(value, dict) else value
+    if typing.get_origin(hint) is tuple:
+        item = _reviver(typing.get_args(hint)[0])
+        return lambda value: tuple(map(item, value)) if isinstance(value, list) else value
+    if hint is float:
+        return lambda value: float(value) if type(value) is int else value  # a bool is no number
+    return _unchanged
+
+
+def _unchanged(value: Any) -> Any:
     return value
 
 

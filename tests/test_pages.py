@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import functools
 import math
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
@@ -24,12 +26,16 @@ from gan_aug.records import NOTICE, GanConfig, Run, to_dict
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("overview", "data", "train", "about")
 
+# An AppTest looks through all installed packages for components, 0.3 s each time; they stay the same while tests run.
+SCAN_ONCE = functools.cache(manifest_scanner.scan_component_manifests)
+
 
 @pytest.fixture(autouse=True)
 def _as_on_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages find their components and run through the router, as they do on a server; submitted jobs stay in the queue."""
     monkeypatch.syspath_prepend(str(ROOT))
     monkeypatch.setenv("GAN_AUG_AUTOSTART", "0")
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", SCAN_ONCE)
     original = PagesManager.__init__
 
     def without_discovery(self: PagesManager, *arguments: Any, **options: Any) -> None:
