@@ -8,6 +8,7 @@
     log.txt               what happened, in words
     grids/step-00000100.png
     snapshots/step-00000100/ weights, optimisers, and last of all meta.json
+    graph.onnx, .json     how its G computes, without weights; absent until one was asked for (onnx_files.py)
     best.json             which snapshot was chosen, and by what measure; absent until one was
     run.lock              held by the process that trains it
 """
@@ -20,6 +21,7 @@ import functools
 import json
 import os
 import secrets
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,11 +30,13 @@ from typing import Any, Literal
 from gan_aug import __version__, files, workspace
 from gan_aug.data import training_list
 from gan_aug.errors import CorruptFile, InvalidValue, NotFound
-from gan_aug.records import Checkpoint, Run, SeenImage, from_dict, to_dict
+from gan_aug.records import Checkpoint, GanConfig, Run, SeenImage, from_dict, to_dict
 
 State = Literal["new", "running", "stopped", "finished", "failed", "lost"]
 
 META_FORMAT = 1
+# What a longer training takes over.
+_TRAINED = (training_list.FILE, "stats.jsonl", "log.txt", "grids", "snapshots", "graph.onnx", "graph.json")
 PICTURES_NAME = "pictures.png"  # what a published GAN generates, beside its card; see publish.py
 
 
@@ -111,6 +115,61 @@ def create_run(run: Run, seen: list[SeenImage]) -> Path:
     except FileExistsError:
         raise InvalidValue(f"There already is a run {run.id!r}.", "Choose another name, or resume that run.") from None
     return folder
+
+
+def longer(run_id: str, total_kimg: float) -> Run:
+    """What a training of a GAN would be if it went on to a greater length: a new run, because records never change.
+
+    On a CPU it ends with the weights that a training of that length from the start would have, for every draw belongs to a seed and a step.
+
+    Raises
+    ------
+    InvalidValue
+        If the length is not greater, the learning rates fell towards the old end, or no snapshot holds what a training goes on from.
+    """
+    run = load_run(run_id)
+    if run.kind != "gan":
+        raise InvalidValue(f"Run {run_id} is a {run.kind}.", "Only the training of a GAN can be made longer.")
+    old = from_dict(GanConfig, run.config)
+    config = dataclasses.replace(old, total_kimg=float(total_kimg))
+    if config.total_steps <= old.total_steps:
+        raise InvalidValue(
+            f"Run {run_id} is {old.total_kimg:g} thousand images long, and {total_kimg:g} are not more.",
+            "Give more, or no length to go on to its end.",
+        )
+    if old.lr_decay:
+        raise InvalidValue(
+            f"The learning rates of run {run_id} fall to zero at {old.total_kimg:g} thousand images (lr_decay {old.lr_decay:g}).",
+            f"Train a new run that is {total_kimg:g} thousand images long: gan-aug train {run.spec} --data {run.dataset} ...",
+        )
+    if not any("optim.pt" in read_meta(Path(checkpoint.folder))["files"] for checkpoint in list_checkpoints(run_id)):
+        raise InvalidValue(
+            f"No snapshot of run {run_id} holds what a training goes on from, but at most weights to sample with.",
+            "Train a new run from the start.",
+        )
+    changed = {"id": new_run_id(run.id.rpartition("-")[0] or run.id), "config": to_dict(config), "parent": run.id}
+    return dataclasses.replace(run, **changed, created=now(), code_version=code_version())
+
+
+def lengthen(run_id: str, total_kimg: float) -> Run:
+    """Make the folder of :func:`longer`, with a copy of all that the training has left so far; the run itself stays as it is.
+
+    Raises
+    ------
+    InvalidValue
+        As :func:`longer`.
+    Busy
+        If the run is being trained.
+    """
+    run, old = longer(run_id, total_kimg), run_folder(run_id)
+    with training_lock(run_id), files.new_folder(workspace.checkpoints() / run.id) as temporary:
+        files.write_json(temporary / "run.json", to_dict(run))
+        for path in (old / name for name in _TRAINED if (old / name).exists()):
+            (shutil.copytree if path.is_dir() else shutil.copyfile)(path, temporary / path.name)
+        at, message = list_checkpoints(run_id)[-1], f"Goes on from {run_id}, to {total_kimg:g} thousand images."
+        append_log(temporary, message)
+        write_status(temporary, RunStatus("stopped", at.step, at.kimg, float(total_kimg), 0.0, message, (), now()))
+    return run
 
 
 def new_run_id(*words: str | int) -> str:

@@ -163,6 +163,8 @@ MISTAKES = [
     (["train", "dcgan", "--data", "phantom", "--split", "abc"], 1, "abc"),
     (["train", "dcgan", "--data", "phantom", "--device", "abacus"], 1, "abacus"),
     (["train", "--resume", "no-such-run"], 1, "no-such-run"),
+    (["train", "--resume", "no-such-run", "--kimg", "9"], 1, "no-such-run"),
+    (["train", "--resume", "tiny", "--kimg", "1000"], 1, "goes on from"),
     (["classify", "--resume", "no-such-run"], 1, "no-such-run"),
     (["classify", "--resume", "tiny"], 1, "gan-aug train --resume tiny"),
     (["show", "no-such-run"], 1, "no-such-run"),
@@ -412,6 +414,8 @@ def test_resume(phantom: str, gan_aug_json) -> None:
     train_gan.train(run.id, should_stop=lambda: True)
     assert runs.status(run.id).state == "stopped"
     assert gan_aug_json("train", "--resume", run.id)["status"]["state"] == "finished"
+    longer = gan_aug_json("train", "--resume", run.id, "--kimg", "0.096")
+    assert (longer["run"]["parent"], longer["status"]["kimg"], longer["checkpoint"]["step"]) == (run.id, 0.096, 6)
 
 
 def test_a_busy_machine_says_with_what(phantom: str, gan_aug) -> None:

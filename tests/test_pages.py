@@ -423,6 +423,21 @@ def test_a_clone_starts_from_the_settings_of_the_run(phantom: str) -> None:
     assert (job.arguments["settings"], job.arguments["seed"], job.arguments["parent"]) == ({"batch_size": 24}, 7, RUN)
 
 
+def test_a_finished_training_goes_on_to_a_greater_length(phantom: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run()
+    app = click(open_page("train", run=run.id), "Go on")
+    assert "No snapshot of run" in app.error[0].value and jobs.list_jobs() == [] and len(runs.list_runs("gan")) == 1
+
+    asked = []
+    monkeypatch.setattr(runs, "lengthen", lambda *arguments: asked.append(arguments) or make_run("dcgan-longer"))
+    app = open_page("train", run=run.id)
+    app.number_input[0].set_value(250.0)
+    click(app, "Go on")
+    assert asked == [(run.id, 250.0)]
+    assert [job.arguments["run_id"] for job in jobs.list_jobs()] == ["dcgan-longer"]
+    assert not [button for button in open_page("train", run=make_run("dcgan-lost", state="stopped").id).button if button.label == "Go on"]
+
+
 def test_several_runs_share_charts_and_the_address_says_which(phantom: str) -> None:
     for name in ("dcgan-one", "dcgan-two", "dcgan-three"):
         make_run(name)

@@ -124,6 +124,48 @@ def test_a_killed_training_resumes_to_the_same_weights(phantom, name):
     assert [line["step"] for line in runs.read_stats(killed.id)[0]] == [2, 4, 6, 8, 10, 12]
 
 
+# One with adaptive DiffAugment, one whose D changes buffers in every pass, and one with five D steps.
+@pytest.mark.parametrize(("name", "more"), [("dcgan", {"augment_target": 0.01}), ("sngan", {}), ("wgan_gp", {})])
+def test_a_finished_training_goes_on_to_where_a_longer_one_would_be(phantom, name, more):
+    straight = prepare(name, **more)
+    total = from_dict(GanConfig, straight.config).total_kimg
+    short = prepare(name, **more, total_kimg=total * 7 / 12)  # ends between two ticks
+    train_gan.train(straight.id)
+    train_gan.train(short.id)
+    runs.choose_best(short.id, 7, "seen")
+    before = {path: files.sha256_file(path) for path in runs.run_folder(short.id).rglob("*") if path.is_file()}
+
+    longer = runs.lengthen(short.id, total)
+    assert (longer.id[:-4], longer.parent, longer.config) == (short.id[:-4], short.id, straight.config)
+    waiting = runs.status(longer.id)
+    assert (waiting.state, waiting.step, waiting.total_kimg) == ("stopped", 7, total)
+    with pytest.raises(NotFound, match="No best snapshot"):
+        runs.resolve(f"{longer.id}@best")
+    train_gan.train(longer.id)
+    assert digests(longer.id) == digests(straight.id)
+    assert [line["step"] for line in runs.read_stats(longer.id)[0]] == [2, 4, 6, 7, 8, 10, 12]
+    assert [step for step, _ in runs.grids(longer.id)] == [saved.step for saved in runs.list_checkpoints(longer.id)] == [4, 7, 8, 12]
+    assert runs.log_tail(longer.id).count(f"Goes on from {short.id}") == 1
+    assert training_list.read(runs.run_folder(longer.id)) == training_list.read(runs.run_folder(short.id))
+    assert before == {path: files.sha256_file(path) for path in runs.run_folder(short.id).rglob("*") if path.is_file()}
+
+
+def test_a_training_that_cannot_be_made_longer_says_why(phantom):
+    run, falling = prepare("dcgan"), prepare("dcgan", lr_decay=0.5)
+    with pytest.raises(InvalidValue, match=r"No snapshot of run .* holds what a training goes on from"):
+        runs.lengthen(run.id, 1.0)  # nothing was trained yet
+    train_gan.train(run.id)
+    for length, message in ((0.096, "0.096 are not more"), (0.09, "0.09 are not more"), (float("nan"), "total_kimg cannot be nan")):
+        with pytest.raises(InvalidValue, match=message):
+            runs.lengthen(run.id, length)
+    with pytest.raises(InvalidValue, match=r"fall to zero at 0\.096"):
+        runs.lengthen(falling.id, 1.0)
+    with pytest.raises(Busy), runs.training_lock(run.id):
+        runs.lengthen(run.id, 1.0)
+    assert {found.id for found in runs.list_runs()} == {run.id, falling.id}
+    assert not list(runs.run_folder(run.id).parent.glob(".*"))
+
+
 def test_what_a_run_leaves(phantom):
     ticks = []
     run = prepare("dcgan")

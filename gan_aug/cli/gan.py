@@ -28,9 +28,10 @@ Examples:
   gan-aug train sngan --data isic2017 --class malignant --kimg 100
   gan-aug train acgan --data isic2017 --set width=64 --set g_lr=1e-4 --dry-run
   gan-aug train --resume RUN
+  gan-aug train --resume RUN --kimg 400
 
 The run id is printed on standard output, everything else on standard error. Ctrl-C leaves a snapshot from which --resume goes on;
-the exit code is then 130."""
+the exit code is then 130. With a greater --kimg, --resume makes a new run that takes over what the other has learnt."""
 )
 def train(
     context: typer.Context,
@@ -56,13 +57,16 @@ def train(
     json: Json = False,
 ) -> int:
     """Train a GAN on the train part of a dataset."""
-    from gan_aug import catalog
+    from gan_aug import catalog, runs
     from gan_aug.records import GanConfig, parse_settings
 
     values = parse_settings(GanConfig, settings or [])
     values |= {key: value for key, value in (("resolution", size), ("total_kimg", kimg), ("batch_size", batch)) if value is not None}
     if resume is not None:
-        run_id = check_resume(context, resume, "gan")
+        run_id = check_resume(context, resume, "gan", "kimg")
+        if kimg is not None:
+            runs.longer(run_id, kimg)  # a mistake shows before torch is loaded
+            return train_here("gan", lambda: runs.lengthen(run_id, kimg).id, f"train --resume {resume} --kimg {kimg:g}", json)
         return train_here("gan", lambda: run_id, f"train --resume {resume}", json)
     if gan is None or data is None:
         raise UsageError("Missing GAN or '--data'.")

@@ -20,8 +20,8 @@ Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, c
 Resume = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with a run that was stopped or killed.")]
 
 
-def check_resume(context: typer.Context, run_id: str, kind: str) -> str:
-    """The run that ``--resume`` names, if it is of the verb's kind and stands alone.
+def check_resume(context: typer.Context, run_id: str, kind: str, *also: str) -> str:
+    """The run that ``--resume`` names, if it is of the verb's kind and stands alone, or with options ``also``.
 
     Raises
     ------
@@ -33,8 +33,9 @@ def check_resume(context: typer.Context, run_id: str, kind: str) -> str:
     from gan_aug import runs
 
     typed = {name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"}
-    if typed - {"resume", "json"}:
-        raise UsageError("--resume goes on with the settings of the run and takes no other option.")
+    if typed - {"resume", "json", *also}:
+        allowed = "".join(f" but --{name}" for name in also)
+        raise UsageError(f"--resume goes on with the settings of the run and takes no other option{allowed}.")
     run = runs.load_run(run_id)
     if run.kind != kind:
         verb = {"gan": "train", "classifier": "classify"}[run.kind]

@@ -49,10 +49,28 @@ def _buttons(seen: SeenRun) -> None:
     elif seen.status.state != "finished" and st.button("Resume", icon=":material/play_arrow:", type="primary"):
         _resume(seen)
         st.rerun()
+    if seen.status.state == "finished" and not seen.moving and not shipped.is_shipped(seen.run):
+        _longer(seen.run)
     if st.button("Clone", icon=":material/content_copy:", help="Start a new run from the same settings."):
         st.session_state["clone"] = seen.run.id
         st.query_params["view"] = "new"
         st.rerun()
+
+
+def _longer(run: Run) -> None:
+    """Ask for a greater length, and queue a new run that goes on to it from where this one ended."""
+    config = from_dict(GanConfig, run.config)
+    with st.popover("Train longer", icon=":material/more_time:"), st.form(f"longer-{run.id}", border=False):
+        length = st.number_input(
+            "Length in all [thousand images]", config.total_kimg + config.tick_kimg, 1e6, 2 * config.total_kimg, step=10.0, format="%g"
+        )
+        st.caption("A new run takes over what this one has learnt and goes on from there. This one stays as it is.")
+        if st.form_submit_button("Go on", type="primary"):
+            with st.spinner("Copying what it has learnt ..."):
+                longer = runs.lengthen(run.id, length)
+            job = jobs.submit("train_gan", {"run_id": longer.id})
+            st.session_state["launched"] = job.id
+            st.rerun()
 
 
 def _resume(seen: SeenRun) -> None:
