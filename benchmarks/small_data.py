@@ -220,7 +220,7 @@ def _print_seeds(members: list[Row]) -> None:
 def summary() -> str:
     """KID of the presets on val through ``derm``, as a table in Markdown: mean over seeds, and each. Beside it the best preset on test.
 
-    Splits of one dataset that differ by a few near-duplicates are taken together.
+    Splits of one dataset that differ by a few near-duplicates are taken together; each has its own floor of two real sets.
     """
     found: dict[tuple[str, str, str], dict[tuple[str, str], list[Row]]] = {}
     for row in rows():
@@ -235,8 +235,8 @@ def summary() -> str:
     for (data, gan, _), cells in sorted(found.items()):
         kids = {preset: _by_seed(cells.get(("val", preset), [])) for preset in PRESETS}
         best = min((preset for preset in PRESETS if kids[preset]), key=lambda preset: np.mean(kids[preset]))
-        floor = next(row["floor"]["kid"] for (part, _), members in cells.items() for row in members if part == "val")
-        values = [*(_kids(kids[preset]) for preset in PRESETS), f"{floor:z.3f}", _kids(_by_seed(cells.get(("test", best), [])))]
+        floors = dict.fromkeys(f"{row['floor']['kid']:z.3f}" for (part, _), members in cells.items() for row in members if part == "val")
+        values = [*(_kids(kids[preset]) for preset in PRESETS), ", ".join(floors), _kids(_by_seed(cells.get(("test", best), [])))]
         lines.append(f"| `{data}`, {catalog.entry(gan).title} | {' | '.join(values)} |")
     return "\n".join(lines)
 
