@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from made_up import make_run
 from served import drawn
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from gan_aug import images, nearest, nearest_making, runs, workspace
 
@@ -21,14 +22,14 @@ RUN, CONDITIONAL = "dcgan-phantom-malignant-ab12", "acgan-phantom-cd34"
 
 def test_a_walk_scrubs_plays_and_saves_without_the_server(phantom_app: Any, page: Any, tmp_path: Path) -> None:
     make_run(RUN, "dcgan", "phantom", "malignant")
-    asked: list[Any] = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: asked.append(frame)))
+    asked: list[BackMsg] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: asked.append(BackMsg.FromString(frame))))
     page.goto(f"{phantom_app.url}/explore?run={RUN}&seeds=5,9&frames=12")
     expect(page.locator(".where")).to_have_text("1 of 12: seed 5")
     expect(page.get_by_text("64 × 64 px, shown 6×")).to_be_visible()
     drawn(page)
     page.wait_for_timeout(1000)
-    before = len(asked)
+    before = _wishes(asked)
     first = page.locator("figure img").get_attribute("src")
     page.locator(".scrub").focus()
     page.keyboard.press("ArrowRight")
@@ -48,7 +49,12 @@ def test_a_walk_scrubs_plays_and_saves_without_the_server(phantom_app: Any, page
     saved.value.save_as(path)
     assert images.read_provenance(path)["frame"] == 3
     assert images.read_provenance(path)["seeds"] == [5, 9]
-    assert len(asked) == before
+    assert _wishes(asked) == before > 0
+
+
+def _wishes(asked: list[BackMsg]) -> int:
+    """How often the page asked the server for something, without the sidebar's looking for jobs every few seconds."""
+    return sum(not message.rerun_script.is_auto_rerun for message in asked)
 
 
 def test_a_picture_is_enlarged_by_whole_factors_and_never_altered(phantom_app: Any, page: Any) -> None:
@@ -207,8 +213,10 @@ def test_a_film_comes_back_where_it_stood(phantom_app: Any, page: Any) -> None:
     page.keyboard.press("ArrowRight")
     expect(page.locator(".where")).to_contain_text("2 of 12")
     page.get_by_role("radio", name="Seed plane").click()
-    expect(page.locator(".where")).to_have_count(0)
+    expect(page.locator(".plane .where")).to_contain_text("seed")
+    expect(page.locator(".scrub")).to_have_count(0)
     page.get_by_role("radio", name="Walk").click()
+    expect(page.locator(".plane")).to_have_count(0)
     expect(page.locator(".where")).to_contain_text("2 of 12")
     page.get_by_role("textbox", name="Seeds to visit").fill("5,12")
     page.get_by_role("textbox", name="Seeds to visit").press("Enter")
