@@ -1,14 +1,18 @@
-"""Several processes that train one GAN: two of them, over gloo, started as a user starts them."""
+"""Several processes that train one GAN: two of them, over gloo, some started as a user starts them."""
 
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import preloaded
 import pytest
+import rank_tasks
 import torch
 
 from gan_aug import catalog, checkpoint, runs, train_gan
@@ -16,74 +20,6 @@ from gan_aug.errors import InvalidValue
 from gan_aug.train_gan.ranks import Ranks, digest
 
 ROOT = Path(__file__).resolve().parent.parent
-
-# What each rank does; it leaves what it has seen in a file of its own.
-PROGRAM = """
-import json, os, sys, time
-from pathlib import Path
-import torch
-torch.set_num_threads(1)
-from gan_aug import gans, runs, train_gan
-from gan_aug.errors import UserError
-from gan_aug.train_gan import loop, ranks, state
-
-out, task, *run_ids = Path(sys.argv[1]), *sys.argv[2:]
-gans.augment.AdaptiveShare.KIMG = 0.02
-seen = {}
-kept = []
-build = loop.build_training
-loop.build_training = lambda *arguments: kept.append(build(*arguments)) or kept[-1]
-
-with ranks.joined() as group:
-    try:
-        if task == "train":
-            straight, broken = run_ids
-            train_gan.train(straight)
-            seen["straight"] = ranks.digest(kept[-1].networks.values())
-            seen["share"] = kept[-1].adaptive and kept[-1].adaptive.share.item()
-            asked = iter(range(100))
-            wish = lambda: next(asked) == 4 and group.rank == 1   # a wish of the rank that writes nothing
-            seen["stopped_at"] = train_gan.train(broken, should_stop=wish).step
-            train_gan.train(broken)
-            seen["broken"] = ranks.digest(kept[-1].networks.values())
-        if task == "gradients":
-            run = runs.load_run(run_ids[0])
-            training = state.build_training(run, torch.device("cpu"), group)
-            data = state.TrainingImages(run, training.config, torch.device("cpu"), group)
-            data.load(0)
-            x, _ = data.batch(0)
-            seen["images"] = len(x)
-            loss = training.D(x).mean() + gans.blocks.r1_penalty(training.D, x)
-            loss.backward()
-            group.average_gradients(training.D)
-            seen["gradients"] = [p.grad.double().sum().item() for p in training.D.parameters()]
-        if task == "differ":
-            genuine = loop.train_step
-            def poisoned(training, *arguments):
-                stats = genuine(training, *arguments)
-                if training.step == 6 and group.rank == 1:
-                    with torch.no_grad():
-                        next(training.G.parameters()).add_(0.001)
-                return stats
-            loop.train_step = poisoned
-            train_gan.train(run_ids[0])
-        if task == "fail":
-            genuine = loop.train_step
-            def failing(training, *arguments):
-                if training.step == 6 and group.rank == 1:
-                    raise UserError("The plug was pulled.", "Put it back.")
-                return genuine(training, *arguments)
-            loop.train_step = failing
-            train_gan.train(run_ids[0])
-    except UserError as error:
-        seen["error"] = f"{type(error).__name__}: {error.what}"
-        if task == "fail" and group.main:
-            time.sleep(5)  # a slow disk: the rank that failed must not end before this one has written, for torchrun would kill it
-        (out / f"rank-{group.rank}.json").write_text(json.dumps(seen))
-        raise
-(out / f"rank-{group.rank}.json").write_text(json.dumps(seen))
-os._exit(0)  # seen now and then: torch aborts while the interpreter shuts down ("terminate called without an active exception")
-"""
 
 
 def prepare(name: str, **more: object) -> str:
@@ -94,19 +30,19 @@ def prepare(name: str, **more: object) -> str:
     return train_gan.prepare(name, "phantom", settings=settings, seed=3, device_name="cpu").id
 
 
-def torchrun(*arguments: str, processes: int = 2) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+def launch(function: Callable[..., None], *arguments: object, processes: int = 2) -> list[preloaded.Child]:
+    """Call a function in several processes, whose environment tells them their place; its first argument is the rank."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "CUDA_VISIBLE_DEVICES": ""}
+    place |= dict.fromkeys(("WORLD_SIZE", "LOCAL_WORLD_SIZE"), str(processes))
+    places = [{**os.environ, **place, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
+    return [preloaded.Child(function, rank, *arguments, environment=places[rank]) for rank in range(processes)]
 
 
 def on_two_ranks(folder: Path, task: str, *run_ids: str, fails: bool = False) -> list[dict]:
-    """What each of the two ranks has seen of a task."""
-    program = folder / "program.py"
-    program.write_text(PROGRAM)
-    done = torchrun(str(program), str(folder), task, *run_ids)
-    assert (done.returncode != 0) == fails, done.stderr
-    print(done.stderr)  # shown where a test fails
+    """What each of the two ranks has seen of a task of rank_tasks.py."""
+    assert [child.wait(300) for child in launch(rank_tasks.perform, folder, task, *run_ids)] == [fails, fails]
     return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in (0, 1)]
 
 
@@ -185,36 +121,41 @@ def test_a_rank_that_fails_ends_the_others(phantom, tmp_path):
 
 # --- from the console --------------------------------------------------------------------------------------------------------------------
 
-TRAIN = ("-m", "gan_aug", "train", "dcgan", "--data", "phantom", "--batch", "8", "--device", "cpu", "--set", "width=4", "--set", "z_dim=8")
+
+TRAIN = ("gan_aug", "train", "dcgan", "--data", "phantom", "--batch", "8", "--device", "cpu", "--set", "width=4", "--set", "z_dim=8")
+
+
+def torchrun(*more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", *TRAIN, *more]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    options = {"cwd": ROOT, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, start_new_session=True, **options)
 
 
 def test_torchrun_trains_one_run(phantom):
-    done = torchrun(*TRAIN, "--kimg", "0.08", "--set", "tick_kimg=0.016")
-    assert done.returncode == 0, done.stderr[-3000:]
+    with torchrun("--kimg", "0.08", "--set", "tick_kimg=0.016") as child:
+        out, err = child.communicate(timeout=300)
+    assert child.returncode == 0, err[-3000:]
     (run,) = runs.list_runs()
-    assert done.stdout.split() == [run.id]
+    assert out.split() == [run.id]
     assert runs.status(run.id).state == "finished"
     assert [line["step"] for line in runs.read_stats(run.id)[0]] == [2, 4, 6, 8, 10]
     assert "2 processes" in runs.log_tail(run.id)
 
 
-def test_what_is_wrong_is_said_and_leaves_no_run(phantom):
-    done = torchrun(*TRAIN, "--class", "cat")
-    assert done.returncode != 0
-    assert "has no class 'cat'" in done.stderr
-    done = torchrun(*TRAIN, processes=3)
-    assert done.returncode != 0
-    assert "8 images cannot be shared out to 3 processes" in done.stderr
-    assert "--batch 9" in done.stderr
+@pytest.mark.parametrize(
+    ("processes", "more", "said"),
+    [(2, ("--class", "cat"), ["has no class 'cat'"]), (3, (), ["8 images cannot be shared out to 3 processes", "--batch 9"])],
+)
+def test_what_is_wrong_is_said_and_leaves_no_run(phantom, tmp_path, processes, more, said):
+    assert all(child.wait(300) for child in launch(rank_tasks.console, tmp_path, *TRAIN, *more, processes=processes))
+    assert all(words in (tmp_path / "rank-0.txt").read_text() for words in said)
     assert runs.list_runs() == []
 
 
 def test_ctrl_c_saves_a_snapshot_from_which_the_run_goes_on(phantom):
     """torchrun passes a Ctrl-C on that a terminal has sent to all processes already: each hears it twice."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *TRAIN]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    options = {"cwd": ROOT, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([*command, "--set", "tick_kimg=0.016"], start_new_session=True, **options) as child:
+    with torchrun("--set", "tick_kimg=0.016") as child:
         run_id = child.stdout.readline().strip()
         while not runs.read_stats(run_id)[0]:
             time.sleep(0.1)

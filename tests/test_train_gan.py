@@ -1,13 +1,11 @@
 """The training loop: exact resume, stops, divergence, and what it writes."""
 
 import contextlib
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
+import preloaded
 import pytest
 import torch
 
@@ -100,16 +98,16 @@ def test_adaptive_diff_augment_goes_on_from_the_share_it_had(phantom, monkeypatc
     assert all(line["D/augment"] == 0 and line["D/real_sign"] < 0.99 for line in runs.read_stats(never.id)[0])
 
 
+def train_slowly(run_id):
+    torch.set_num_threads(1)
+    train_gan.train(run_id, should_stop=lambda: time.sleep(0.05))
+
+
 @pytest.mark.parametrize("name", catalog.ENTRIES)
 def test_a_killed_training_resumes_to_the_same_weights(phantom, name):
     """kill -9 in the middle of the work, in a process of its own."""
     straight, killed = prepare(name), prepare(name)
-    program = (
-        "import sys, torch, time; torch.set_num_threads(1)\n"
-        "from gan_aug import train_gan\n"
-        "train_gan.train(sys.argv[1], should_stop=lambda: time.sleep(0.05))\n"
-    )
-    child = subprocess.Popen([sys.executable, "-c", program, killed.id], env={**os.environ, "PYTHONPATH": os.getcwd()})
+    child = preloaded.Child(train_slowly, killed.id)
     while not runs.list_checkpoints(killed.id) and child.poll() is None:
         time.sleep(0.02)
     child.send_signal(signal.SIGKILL)

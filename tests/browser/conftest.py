@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import preloaded
 import pytest
 from served import FLAGS, App, chromium_program, free_address
 
@@ -46,11 +47,21 @@ def app_environment() -> dict[str, str]:
     return {}
 
 
+def _preloaded(environment: dict[str, str], log: Path, *arguments: str) -> preloaded.Child:
+    return preloaded.Child(preloaded.module, log, *arguments, environment=environment)
+
+
 @pytest.fixture
-def app(workspace: Path, chromium: Any, app_url: str, app_environment: dict[str, str]) -> Iterator[App]:
+def launch() -> Callable[..., Any]:
+    """How the app is started (:class:`served.App`); a file of tests may have its own."""
+    return _preloaded
+
+
+@pytest.fixture
+def app(workspace: Path, chromium: Any, app_url: str, app_environment: dict[str, str], launch: Callable[..., Any]) -> Iterator[App]:
     """The app on an empty workspace of its own. Jobs that are left at the end are ended, and their worker with them."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **app_environment}
-    served = App(app_url, workspace, environment, workspace.parent / "app.log")
+    served = App(app_url, workspace, environment, workspace.parent / "app.log", launch)
     served.start()
     yield served
     served.stop()

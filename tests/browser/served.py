@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,12 @@ def free_address() -> str:
         return f"http://127.0.0.1:{free.getsockname()[1]}"
 
 
+def by_command(environment: dict[str, str], log: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start a Python module as people do."""
+    with log.open("ab") as file:
+        return subprocess.Popen([sys.executable, "-m", *arguments], cwd=ROOT, env=environment, stdout=file, stderr=file)
+
+
 @dataclasses.dataclass
 class App:
     """A running app and the workspace that it serves."""
@@ -47,14 +54,14 @@ class App:
     home: Path
     environment: dict[str, str]
     log: Path
-    process: subprocess.Popen[bytes] | None = None
+    launch: Callable[..., Any] = by_command  # takes the environment, the log and the arguments; returns what has the methods of a Popen
+    process: Any = None
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
         port = self.url.rpartition(":")[2]
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", port, "--server.headless", "true"]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+        arguments = ("streamlit", "run", "app.py", "--server.port", port, "--server.headless", "true")
+        self.process = self.launch(self.environment, self.log, *arguments)
         for _ in range(300):
             if self.process.poll() is not None:
                 break

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from served import App, drawn
+from served import App, by_command, drawn
 
 from gan_aug import store, study
 
@@ -17,6 +17,12 @@ pytestmark = pytest.mark.browser
 
 SHORT = 30_000  # milliseconds
 LONG = 180_000
+
+
+@pytest.fixture
+def launch() -> Any:
+    """By the command that people use."""
+    return by_command
 
 
 def go(page: Any, name: str) -> None:
