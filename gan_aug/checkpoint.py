@@ -47,8 +47,8 @@ def save_snapshot(run: Run, snapshot: Snapshot) -> Checkpoint:
             plain = {key: tensor.detach().cpu().contiguous() for key, tensor in weights.items()}
             _write(folder / names[-1], lambda path, plain=plain: safetensors.torch.save_file(plain, path))
         if snapshot.optimisers:
-            names.append("optim.pt")
-            _write(folder / "optim.pt", lambda path: torch.save(snapshot.optimisers, path))
+            names.append(runs.OPTIMISERS_NAME)
+            _write(folder / names[-1], lambda path: torch.save(snapshot.optimisers, path))
         meta = {
             "format": runs.META_FORMAT,
             "run": run.id,
@@ -108,7 +108,8 @@ def load_snapshot(checkpoint: Checkpoint) -> Snapshot:
     folder = Path(checkpoint.folder)
     meta = runs.read_meta(folder)
     weights = {Path(name).stem: load_weights(folder / name) for name in meta["files"] if name.endswith(".safetensors")}
-    optimisers = torch.load(folder / "optim.pt", map_location="cpu", weights_only=True) if "optim.pt" in meta["files"] else {}
+    saved = runs.OPTIMISERS_NAME in meta["files"]
+    optimisers = torch.load(folder / runs.OPTIMISERS_NAME, map_location="cpu", weights_only=True) if saved else {}
     return Snapshot(meta["step"], meta["kimg"], weights, optimisers, Path(meta["sampled"]).stem, meta["metrics"])
 
 

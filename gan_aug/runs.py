@@ -35,6 +35,7 @@ from gan_aug.records import Checkpoint, GanConfig, Run, SeenImage, from_dict, to
 State = Literal["new", "running", "stopped", "finished", "failed", "lost"]
 
 META_FORMAT = 1
+OPTIMISERS_NAME = "optim.pt"  # in a snapshot from which a training goes on; a thinned one has none
 # What a longer training takes over.
 _TRAINED = (training_list.FILE, "stats.jsonl", "log.txt", "grids", "snapshots", "graph.onnx", "graph.json")
 PICTURES_NAME = "pictures.png"  # what a published GAN generates, beside its card; see publish.py
@@ -142,7 +143,7 @@ def longer(run_id: str, total_kimg: float) -> Run:
             f"The learning rates of run {run_id} fall to zero at {old.total_kimg:g} thousand images (lr_decay {old.lr_decay:g}).",
             f"Train a new run that is {total_kimg:g} thousand images long: gan-aug train {run.spec} --data {run.dataset} ...",
         )
-    if not any("optim.pt" in read_meta(Path(checkpoint.folder))["files"] for checkpoint in list_checkpoints(run_id)):
+    if not any(OPTIMISERS_NAME in read_meta(Path(checkpoint.folder))["files"] for checkpoint in list_checkpoints(run_id)):
         raise InvalidValue(
             f"No snapshot of run {run_id} holds what a training goes on from, but at most weights to sample with.",
             "Train a new run from the start.",
