@@ -218,12 +218,13 @@ def _print_seeds(members: list[Row]) -> None:
 
 
 def summary() -> str:
-    """KID of the presets on val through ``derm``, as a table in Markdown: mean over seeds, and each. Beside it the best preset on test.
+    """KID of the presets on val through ``derm``, as a table in Markdown: mean over trainings, and each. Beside it the best preset on test.
 
-    Splits of one dataset that differ by a few near-duplicates are taken together; each has its own floor of two real sets.
+    Splits of one dataset that differ by a few near-duplicates are taken together, so that a seed can stand twice; each has its own floor of
+    two real sets.
     """
     found: dict[tuple[str, str, str], dict[tuple[str, str], list[Row]]] = {}
-    for row in rows():
+    for row in sorted(rows(), key=lambda row: row["seed"]):
         preset, _, changes = row["recipe"].partition("+")
         if row["kimg"] == SUMMED_KIMG and row["extractor"] == "derm" and re.fullmatch(r"(width=\d+)?", changes):
             protocol = (row["data"], row["gan"], row["weights_sha256"])
@@ -233,27 +234,21 @@ def summary() -> str:
         "|---|" + "---|" * 5,
     ]
     for (data, gan, _), cells in sorted(found.items()):
-        kids = {preset: _by_seed(cells.get(("val", preset), [])) for preset in PRESETS}
-        best = min((preset for preset in PRESETS if kids[preset]), key=lambda preset: np.mean(kids[preset]))
-        floors = dict.fromkeys(f"{row['floor']['kid']:z.3f}" for (part, _), members in cells.items() for row in members if part == "val")
-        values = [*(_kids(kids[preset]) for preset in PRESETS), ", ".join(floors), _kids(_by_seed(cells.get(("test", best), [])))]
+        members = {preset: cells.get(("val", preset), []) for preset in PRESETS}
+        best = min(filter(members.get, PRESETS), key=lambda preset: _mean_kid(members[preset]))
+        floors = dict.fromkeys(f"{row['floor']['kid']:z.3f}" for found in members.values() for row in found)
+        values = [*map(_kids, members.values()), ", ".join(floors), _kids(cells.get(("test", best), []))]
         lines.append(f"| `{data}`, {catalog.entry(gan).title} | {' | '.join(values)} |")
     return "\n".join(lines)
 
 
-def _by_seed(members: list[Row]) -> list[float]:
-    """KID of each seed, in order; of one that was trained in both arithmetics their mean."""
-    seeds: dict[int, list[float]] = {}
-    for row in sorted(members, key=lambda row: row["seed"]):
-        seeds.setdefault(row["seed"], []).append(row["kid"])
-    return [float(np.mean(kids)) for kids in seeds.values()]
+def _mean_kid(members: list[Row]) -> float:
+    return float(np.mean([row["kid"] for row in members]))
 
 
-def _kids(values: list[float]) -> str:
-    if not values:
-        return "-"
-    seeds = f" ({', '.join(f'{value:z.3f}' for value in values)})" if len(values) > 1 else ""
-    return f"{np.mean(values):z.3f}{seeds}"
+def _kids(members: list[Row]) -> str:
+    each = ", ".join(f"{row['kid']:z.3f}" for row in members)
+    return f"{_mean_kid(members):z.3f} ({each})" if len(members) > 1 else each or "-"
 
 
 def print_arithmetic() -> None:

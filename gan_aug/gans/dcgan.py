@@ -16,8 +16,8 @@
 
 ``small-data`` doubles G's side by ``ResizeConvolution``. Transposed convolutions learn faster at first, but their chequerboard grows
 coarser: on 1,995 images at 64 px KID was 0.045 after 40 kimg and 0.225 after 100, by resize 0.136 and 0.021 (docs/experiments.md).
-``d_norm`` can leave BatchNorm out of D, which, with beta1 0 and more R1, was steadier on 6,919 images, at a KID of 0.065 in the place of
-0.112 (means of three seeds).
+``d_norm`` can leave BatchNorm out of D. With beta1 0 and more R1 that was steadier: on 6,919 images with a KID of 0.065 in the place of
+0.112 (means of three seeds), on 1,995 with medians of 0.062 and 0.042.
 
 ``aidl21``: z 256, batch 16, real labels 0.9. Mended against the original: D can be constructed (its ``nd``/``ndf`` mix-up), there is a true
 DC-GAN at 128 px (the original's was spectrally normalised), label smoothing is really applied, and only to the real side.
