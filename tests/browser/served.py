@@ -62,7 +62,7 @@ class App:
         port = self.url.rpartition(":")[2]
         arguments = ("streamlit", "run", "app.py", "--server.port", port, "--server.headless", "true")
         self.process = self.launch(self.environment, self.log, *arguments)
-        for _ in range(300):
+        for _ in range(1200):  # two minutes: the first preloaded child waits for all imports
             if self.process.poll() is not None:
                 break
             try:
