@@ -236,7 +236,7 @@ def summary() -> str:
     for (data, gan, _), cells in sorted(found.items()):
         members = {preset: cells.get(("val", preset), []) for preset in PRESETS}
         best = min(filter(members.get, PRESETS), key=lambda preset: _mean_kid(members[preset]))
-        floors = dict.fromkeys(f"{row['floor']['kid']:z.3f}" for found in members.values() for row in found)
+        floors = dict.fromkeys(f"{row['floor']['kid']:z.3f}" for rows_of in members.values() for row in rows_of)
         values = [*map(_kids, members.values()), ", ".join(floors), _kids(cells.get(("test", best), []))]
         lines.append(f"| `{data}`, {catalog.entry(gan).title} | {' | '.join(values)} |")
     return "\n".join(lines)

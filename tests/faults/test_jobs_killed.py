@@ -96,7 +96,7 @@ def test_a_job_waits_for_a_console_that_holds_the_slot(workspace: Path) -> None:
     assert wait_for(job, "done", "failed").status == "done"
 
 
-SUBMITTER = "from gan_aug import jobs\nfor _ in range(5):\n    print(jobs.submit('sleep', {'seconds': 0.0}).id)"
+SUBMITTER = "from gan_aug import jobs\nfor _ in range(10):\n    print(jobs.submit('sleep', {'seconds': 0.0}).id)"
 
 
 def test_four_submitters_and_four_workers_do_every_job_once(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_four_submitters_and_four_workers_do_every_job_once(workspace: Path, mon
     extra = [subprocess.Popen(command, cwd=ROOT, start_new_session=True) for _ in range(3)]
     submitters = [subprocess.Popen([sys.executable, "-c", SUBMITTER], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     submitted = [line for process in submitters for line in process.communicate(timeout=60)[0].split()]
-    assert len(set(submitted)) == 20
+    assert len(set(submitted)) == 40
     wait_until(lambda: not queue.open_jobs(), "The end of all jobs", seconds=120)
     found = {job.id: job for job in jobs.list_jobs()}
     assert set(found) == set(submitted)
