@@ -38,7 +38,6 @@ from metrics_speed import processor_name
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # so that no installation is needed
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "browser"))
 
 from served import FLAGS, App, chromium_program, free_address
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import preloaded
 import pytest
 import rank_tasks
 import torch
+from served import free_port
 
 from gan_aug import catalog, checkpoint, runs, train_gan
 from gan_aug.errors import InvalidValue
@@ -32,9 +32,7 @@ def prepare(name: str, **more: object) -> str:
 
 def launch(function: Callable[..., None], *arguments: object, processes: int = 2) -> list[preloaded.Child]:
     """Call a function in several processes, whose environment tells them their place; its first argument is the rank."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "CUDA_VISIBLE_DEVICES": ""}
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "CUDA_VISIBLE_DEVICES": ""}
     place |= dict.fromkeys(("WORLD_SIZE", "LOCAL_WORLD_SIZE"), str(processes))
     places = [{**os.environ, **place, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
     return [preloaded.Child(function, rank, *arguments, environment=places[rank]) for rank in range(processes)]

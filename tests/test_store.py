@@ -6,13 +6,13 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import preloaded
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -22,8 +22,6 @@ from gan_aug import migrations, runs, store
 from gan_aug.errors import CorruptFile, InvalidValue, NotFound, UserError
 from gan_aug.records import Review, Run, SyntheticImage
 from gan_aug.store import backups, database, engine, tables
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def make_batch(name: str = "batch", mode: str = "curate", n: int = 3) -> store.ReviewBatch:
@@ -264,21 +262,18 @@ def test_a_database_of_a_newer_version_is_refused(workspace: Path, next_version:
         store.notes("run")
 
 
-def run_together(count: int, program: str, *arguments: str, seconds: float = 60) -> list[str]:
-    """Run ``program`` in ``count`` processes at once; each gets its number and the arguments, and all must succeed."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, str(number), *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for number in range(count)
-    ]
-    outputs = [process.communicate(timeout=seconds) for process in processes]
-    assert [(process.returncode, error) for process, (_, error) in zip(processes, outputs, strict=True)] == [(0, "")] * count
-    return [output for output, _ in outputs]
+def run_together(count: int, function: Callable[..., None], *arguments: object, seconds: float = 60) -> None:
+    """Call a function in so many processes at once; each gets its number and the arguments, and all must succeed."""
+    children = [preloaded.Child(function, number, *arguments) for number in range(count)]
+    assert [child.wait(seconds) for child in children] == [0] * count
+
+
+def add_note(number: int) -> None:
+    store.add_note("run", str(number))
 
 
 def test_several_processes_make_the_database_at_once(workspace: Path) -> None:
-    run_together(4, "import sys\nfrom gan_aug import store\nstore.add_note('run', sys.argv[1])")
+    run_together(4, add_note)
     assert sorted(note.text for note in store.notes("run")) == list("0123")
     assert not list((workspace / "backups").glob("*")), "a new database has nothing to back up"
 
@@ -425,23 +420,15 @@ def test_unknown_batches_are_named(workspace: Path) -> None:
             call("nothing")
 
 
-WRITER = """
-import json, sys, time, uuid
-from gan_aug import store
-from gan_aug.records import Review
-longest = 0.0
-for number in range(int(sys.argv[2])):
-    started = time.monotonic()
-    who, what = f"reader{sys.argv[1]}", f"im{number}"
-    assert store.add_reviews([Review(str(uuid.uuid4()), "batch", who, what, "accept", None, None, 1.0, "2026-01-01T12:00:00Z")]) == 1
-    longest = max(longest, time.monotonic() - started)
-print(longest)
-"""
+def add_reviews(number: int, count: int) -> None:
+    """One decision after the other, each in a transaction of its own."""
+    for image in range(count):
+        assert store.add_reviews([review(f"im{image}", reviewer=f"reader{number}")]) == 1
 
 
 def test_eight_processes_writing_at_once_lose_nothing(workspace: Path) -> None:
     make_batch(n=200)
-    run_together(8, WRITER, "200", seconds=180)
+    run_together(8, add_reviews, 200, seconds=180)
     per_reader = {}
     for found in store.review_history("batch"):
         per_reader.setdefault(found.reviewer, set()).add(found.image)
@@ -608,7 +595,7 @@ def test_the_same_holds_on_postgresql(workspace: Path, postgresql: str, monkeypa
     first = review("im0")
     assert store.add_reviews([first]) == 1
     assert store.add_reviews([first]) == 0
-    run_together(4, WRITER, "50")
+    run_together(4, add_reviews, 50)
     assert len(store.review_history("batch")) == 201
     assert store.save_curated_set("good", "batch").version == 1
     with pytest.raises(InvalidValue, match="another content"):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parent.parent
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -33,11 +33,16 @@ def drawn(page: Any) -> None:
     )
 
 
-def free_address() -> str:
-    """An address of this machine at which nothing listens."""
+def free_port() -> int:
+    """A port of this machine at which nothing listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+        return free.getsockname()[1]
+
+
+def free_address() -> str:
+    """The address of an app on such a port."""
+    return f"http://127.0.0.1:{free_port()}"
 
 
 def by_command(environment: dict[str, str], log: Path, *arguments: str) -> subprocess.Popen[bytes]:
