@@ -4,10 +4,11 @@ Each entry belongs to the file of the same name in ``gan_aug/gans``; a test asse
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 from gan_aug.errors import InvalidValue, NotFound
-from gan_aug.records import GanConfig, from_dict
+from gan_aug.records import GanConfig, Run, from_dict, to_dict
 
 PRESETS = ("small-data", "aidl21", "paper")  # not every GAN has every one
 
@@ -52,6 +53,8 @@ _TWO_RATES = {"g_lr": 1e-4, "d_lr": 4e-4, "beta1": 0.0, "beta2": 0.9}
 _AIDL21 = {"batch_size": 16, "width": 64, "g_lr": 2e-4, "d_lr": 2e-4, "beta1": 0.5, "precision": "fp32", "channels_last": False}
 
 _PAPER = {"precision": "fp32", "channels_last": False}
+
+_NO_METHOD = ("resolution", "total_kimg", "tick_kimg", "snapshot_kimg", "precision", "channels_last")
 
 ENTRIES: dict[str, Entry] = {
     entry.name: entry
@@ -203,3 +206,21 @@ def gan_config(name: str, preset: str = "small-data", **settings: Any) -> GanCon
     if idle := [field for field in sorted(gan.unused) if getattr(config, field) != getattr(plain, field)]:
         raise InvalidValue(f"{gan.name} does not use {', '.join(idle)}.", "Leave it out." if len(idle) == 1 else "Leave them out.")
     return config
+
+
+def changed(run: Run) -> dict[str, tuple[Any, Any]]:
+    """Settings in which a GAN's training departs from its preset as that is now: name -> (the preset's value, the training's).
+
+    Length, image size and arithmetic say how long and how quickly it was trained, not by which method, and are left out. A run without a
+    preset that is known here, such as a classifier's, departs from none.
+    """
+    if run.kind != "gan" or run.preset not in entry(run.spec).presets:
+        return {}
+    usual = _usual(run.spec, run.preset)
+    names = [name for name in run.config if name in usual and name not in _NO_METHOD]
+    return {name: (usual[name], run.config[name]) for name in names if run.config[name] != usual[name]}
+
+
+@functools.cache  # a table of hundreds of runs asks again every two seconds
+def _usual(name: str, preset: str) -> dict[str, Any]:
+    return to_dict(gan_config(name, preset))

@@ -63,6 +63,15 @@ def parse_settings(kind: type, settings: list[str]) -> dict[str, Any]:
     return values
 
 
+def spelled(value: Any) -> str:
+    """The text that :func:`parse_settings` reads as ``value``."""
+    if value is None or value in ((), []):
+        return "none"
+    if isinstance(value, (tuple, list)):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _read(hint: Any, key: str, text: str) -> Any:
     """The value of type ``hint`` that ``text`` spells."""
     if typing.get_origin(hint) is tuple:

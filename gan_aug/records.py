@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from gan_aug.errors import InvalidValue
-from gan_aug.fields import check_types, from_dict, parse_settings, require, to_dict
+from gan_aug.fields import check_types, from_dict, parse_settings, require, spelled, to_dict
 
 __all__ = [
     "NOTICE",
@@ -32,6 +32,7 @@ __all__ = [
     "SyntheticImage",
     "from_dict",
     "parse_settings",
+    "spelled",
     "to_dict",
 ]
 

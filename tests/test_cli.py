@@ -350,7 +350,10 @@ def test_train_then_look(phantom: str, tmp_path: Path, gan_aug, gan_aug_json) ->
     assert run_id in gan_aug("runs")[1]
     shown = gan_aug_json("show", run_id)
     assert shown["checkpoints"][-1]["kimg"] == 0.064 and shown["run"]["config"]["width"] == 4
-    assert f"{run_id}@0.064" in gan_aug("show", run_id)[1]
+    out = gan_aug("show", run_id)[1]
+    assert f"{run_id}@0.064" in out
+    assert shown["changed"] == {"z_dim": 8, "width": 4}
+    assert "small-data z_dim=8 width=4" in out
 
     made = gan_aug_json("sample", run_id, "--seeds", "0-2", "--class", "malignant", "--out", str(tmp_path / "pictures"))
     with Path(made["manifest"]).open(newline="") as stream:

@@ -367,6 +367,8 @@ def test_the_sample_grid_can_be_scrubbed(phantom: str) -> None:
     assert "After 4.8 thousand images." in texts(app)
     assert app.image[0].proto.imgs[0].url.endswith(".png")
     assert "After 1.0 thousand images." in texts(app.select_slider[0].set_value(60).run())
+    links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+    assert links == {"Explore it": f"run={RUN}", "Measure it": f"view=generators&runs={RUN}"}
 
 
 def test_a_failed_run_says_why(phantom: str) -> None:
@@ -445,6 +447,30 @@ def test_several_runs_share_charts_and_the_address_says_which(phantom: str) -> N
     assert not app.exception and not app.error
     assert (app.query_params["run"], app.query_params["with"]) == ("dcgan-two", "dcgan-one")
     assert "dcgan-two" in [heading.value.replace("\\", "") for heading in app.subheader]
+
+
+def test_a_run_says_what_was_changed_of_its_preset_and_several_where_they_differ(phantom: str) -> None:
+    usual = make_run("dcgan-one").config
+    make_run("dcgan-two", config={**usual, "d_norm": "none", "augment": ["translation"], "total_kimg": 5.0, "precision": "fp32"})
+    app = open_page("train", run="dcgan-one", filter="changed")
+    assert list(app.dataframe[0].value["Run"]) == ["dcgan-two"]
+    app = open_page("train", run="dcgan-two")
+    assert dict(zip(*app.dataframe[0].value[["Run", "Preset"]].T.values, strict=True)) == {
+        "dcgan-one": "small-data", "dcgan-two": "small-data, changed",
+    }  # fmt: skip
+    assert "preset small-data (changed: Normalisation in D = none, DiffAugment = translation), seed 7" in texts(app).replace("\\", "")
+    settings = app.dataframe[1].value.set_index("setting")
+    assert settings.loc[["d_norm", "augment", "width"]].values.tolist() == [
+        ["none", "batch"], ["translation", "translation,cutout"], ["48", ""],
+    ]  # fmt: skip
+    app = open_page("train", run="dcgan-one")
+    assert "preset small-data, seed 7" in texts(app).replace("\\", "")
+    assert list(app.dataframe[1].value) == ["setting", "value"]
+    app = open_page("train", run="dcgan-two", **{"with": "dcgan-one"})
+    differing = app.dataframe[1].value
+    assert set(differing.index) == {"d_norm", "augment", "total_kimg", "precision"}
+    assert differing.loc["d_norm"].to_dict() == {"dcgan-two": "none", "dcgan-one": "batch"}
+    assert "All other settings are the same." in texts(app)
 
 
 def test_overlaid_charts_have_a_line_for_each_run_that_has_the_statistic(workspace: Path) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gan_aug.errors import InvalidValue, UnknownKey
-from gan_aug.records import ClassifierConfig, Dataset, GanConfig, ImportReport, from_dict, parse_settings, to_dict
+from gan_aug.records import ClassifierConfig, Dataset, GanConfig, ImportReport, from_dict, parse_settings, spelled, to_dict
 
 
 def test_a_config_survives_json():
@@ -69,6 +69,20 @@ def test_settings_are_read_in_the_type_of_their_field():
     assert parse_settings(GanConfig, ["augment=none"]) == {"augment": ()}
     assert parse_settings(ClassifierConfig, ["weights=none"]) == {"weights": None}
     assert parse_settings(ClassifierConfig, ["weights=b0.pt"]) == {"weights": "b0.pt"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        GanConfig(batch_size=48, g_lr=1e-5, augment=("translation", "cutout"), dihedral=True, channels_last=False),
+        GanConfig(),
+        ClassifierConfig(weights="b0.pt"),
+        ClassifierConfig(),
+    ],
+)
+def test_settings_are_spelled_as_they_are_read(record):
+    texts = [f"{name}={spelled(value)}" for name, value in to_dict(record).items()]
+    assert type(record)(**parse_settings(type(record), texts)) == record
 
 
 @pytest.mark.parametrize("text", ["batch_size", "batch_size=many", "batch_size=3.5", "channels_last=1", "g_lr=", "speed=3"])

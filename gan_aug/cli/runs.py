@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gan_aug import catalog
 from gan_aug.cli.options import Data, Json, Split, Subject
 from gan_aug.cli.output import (
     UsageError,
@@ -15,6 +16,7 @@ from gan_aug.cli.output import (
     progress,
     say,
 )
+from gan_aug.records import spelled
 
 app = typer.Typer()
 
@@ -48,10 +50,10 @@ def show(run_id: Annotated[str, typer.Argument(metavar="RUN", help="Run id; 'gan
     run, status = run_folders.load_run(run_id), run_folders.status(run_id)
     checkpoints, notices = run_folders.scan_checkpoints(run_id)
     stats = run_folders.read_stats(run_id)[0]
+    changed = {name: value for name, (_, value) in catalog.changed(run).items()}
     if json:
-        print_json(
-            {"run": run, "status": status, "checkpoints": checkpoints, "notices": notices, "last_stats": stats[-1] if stats else None}
-        )
+        last = stats[-1] if stats else None
+        print_json({"run": run, "changed": changed, "status": status, "checkpoints": checkpoints, "notices": notices, "last_stats": last})
         return
     print_facts(
         {
@@ -61,7 +63,7 @@ def show(run_id: Annotated[str, typer.Argument(metavar="RUN", help="Run id; 'gan
             "scheme": run.scheme,
             "train images": run.n_images,
             "seed": run.seed,
-            "preset": run.preset,
+            "preset": run.preset and " ".join([run.preset, *(f"{name}={spelled(value)}" for name, value in changed.items())]),
             "parent": run.parent,
             "state": f"{status.state}: {status.message}",
             "warnings": status.flags,

@@ -118,7 +118,7 @@ def _worker_light() -> None:
     elif waiting:
         st.badge(f"{waiting} waiting", icon=":material/hourglass_empty:", color="orange")
     else:
-        st.badge("No work running", icon=":material/check_circle:", color="gray")
+        st.badge("No jobs running", icon=":material/check_circle:", color="gray")
 
 
 def ago(moment: str | None) -> str:

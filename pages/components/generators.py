@@ -1,6 +1,7 @@
 """Choosing a generator: the GAN runs that have a snapshot to generate with, named so that people tell them apart."""
 
 import re
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -31,6 +32,12 @@ def title(run: Run, reference: str) -> str:
 def short(run: Run) -> str:
     """A run in a word or two: by the end of an id that was drawn for it, else by the name that it was given."""
     return _by_end(run, f"{catalog.entry(run.spec).title} ")
+
+
+def shorts(shown: Sequence[Run]) -> list[str]:
+    """The short names of several runs; their ids, should two be called the same."""
+    names = [short(run) for run in shown]
+    return names if len(set(names)) == len(names) else [run.id for run in shown]
 
 
 def stem(run: Run) -> str:

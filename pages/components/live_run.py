@@ -4,7 +4,7 @@ import streamlit as st
 
 from gan_aug import catalog, jobs, runs, store
 from gan_aug.records import GanConfig, Run, from_dict
-from pages.components import address, chrome, run_charts, shipped
+from pages.components import address, chrome, run_charts, run_settings, shipped
 from pages.components.seen_runs import SeenRun
 
 
@@ -17,12 +17,13 @@ def live_run(seen: SeenRun, beside: list[SeenRun]) -> None:
     for flag in status.flags:
         st.warning(chrome.plain(flag), icon=":material/monitor_heart:")
     _progress(status)
+    shown = [run, *(other.run for other in beside)]
     charts, grid = chrome.two_columns("run")
     with charts, chrome.guard():
-        run_charts.run_charts([run, *(other.run for other in beside)])
+        run_charts.run_charts(shown)
     with grid:
         _grid(run)
-    _details(run)
+    _details(shown)
 
 
 def _heading(seen: SeenRun) -> None:
@@ -34,8 +35,8 @@ def _heading(seen: SeenRun) -> None:
         with st.container(horizontal=True, horizontal_alignment="right", width="stretch"):
             _buttons(seen)
     what = "all classes" if run.class_name is None else run.class_name
-    recipe = f"{catalog.entry(run.spec).title}, preset {run.preset or 'custom'}, seed {run.seed}"
-    st.caption(chrome.plain(f"{recipe}, trained on {run.n_images:,} images of {run.dataset} ({what}), on {run.device}."))
+    how = f"{catalog.entry(run.spec).title}, {run_settings.recipe(run)}, seed {run.seed}"
+    st.caption(chrome.plain(f"{how}, trained on {run.n_images:,} images of {run.dataset} ({what}), on {run.device}."))
 
 
 def _buttons(seen: SeenRun) -> None:
@@ -99,6 +100,7 @@ def _grid(run: Run) -> None:
         if shipped.is_shipped(run):
             st.markdown("**What it generates**")
             shipped.generated(runs.run_folder(run.id))
+            _elsewhere(run)
         else:
             st.info("The first picture appears with the first snapshot.", icon=":material/image:")
         return
@@ -118,6 +120,15 @@ def _grid(run: Run) -> None:
         )  # fmt: skip
     size = run.config["resolution"]
     st.caption(f"After {kimg[step]:,.1f} thousand images. Each picture is {size} x {size} px; what is shown larger has no more detail.")
+    _elsewhere(run)
+
+
+def _elsewhere(run: Run) -> None:
+    """Where to go with what it generates."""
+    with st.container(horizontal=True):
+        st.page_link("pages/explore.py", label="Explore it", icon=":material/explore:", query_params={"run": run.id})
+        measured = {"view": "generators", "runs": run.id}
+        st.page_link("pages/compare.py", label="Measure it", icon=":material/straighten:", query_params=measured)
 
 
 def _turn_to(key: str, newest: int) -> None:
@@ -126,13 +137,14 @@ def _turn_to(key: str, newest: int) -> None:
     address.hold(step=[] if step == newest else str(step))
 
 
-def _details(run: Run) -> None:
+def _details(shown: list[Run]) -> None:
+    run = shown[0]
     _notes(run)
-    log, settings = st.columns(2, gap="large")
+    log, settings = st.columns(2, gap="large") if len(shown) == 1 else (st.container(), st.container())  # a column for each run is wide
     with log.expander("Log", icon=":material/notes:"):
         st.code(runs.log_tail(run.id, lines=30) or "The log is empty.", language=None, wrap_lines=True)
     with settings.expander("Settings", icon=":material/tune:"):
-        st.dataframe({"setting": list(run.config), "value": [str(value) for value in run.config.values()]}, hide_index=True)
+        run_settings.settings(shown)
 
 
 def _notes(run: Run) -> None:

@@ -71,7 +71,7 @@ def _row(seen: SeenRun) -> dict[str, object]:
         "State": seen.badge[0],
         "Progress": min(100.0, 100 * status.kimg / status.total_kimg) if status.total_kimg else 0.0,
         "GAN": catalog.entry(run.spec).title.partition(" (")[0],
-        "Preset": run.preset or "custom",
+        "Preset": (run.preset or "custom") + (", changed" if catalog.changed(run) else ""),
         "Data": run.dataset,
         "Class": run.class_name or "all",
         "Size": run.config["resolution"],
