@@ -459,15 +459,15 @@ def test_a_run_says_what_was_changed_of_its_preset_and_several_where_they_differ
         "dcgan-one": "small-data", "dcgan-two": "small-data, changed",
     }  # fmt: skip
     assert "preset small-data (changed: Normalisation in D = none, DiffAugment = translation), seed 7" in texts(app).replace("\\", "")
-    settings = app.dataframe[1].value.set_index("setting")
+    settings = app.dataframe[1].value.set_index("Property")
     assert settings.loc[["d_norm", "augment", "width"]].values.tolist() == [
         ["none", "batch"], ["translation", "translation,cutout"], ["48", ""],
     ]  # fmt: skip
     app = open_page("train", run="dcgan-one")
     assert "preset small-data, seed 7" in texts(app).replace("\\", "")
-    assert list(app.dataframe[1].value) == ["setting", "value"]
+    assert list(app.dataframe[1].value) == ["Property", "Value"]
     app = open_page("train", run="dcgan-two", **{"with": "dcgan-one"})
-    differing = app.dataframe[1].value
+    differing = app.dataframe[1].value.set_index("Property")
     assert set(differing.index) == {"d_norm", "augment", "total_kimg", "precision"}
     assert differing.loc["d_norm"].to_dict() == {"dcgan-two": "none", "dcgan-one": "batch"}
     assert "All other settings are the same." in texts(app)

@@ -332,6 +332,9 @@ def test_of_many_snapshots_of_a_run_one_stands_beside_the_others_and_all_are_wit
     app.run()
     assert not app.exception
     beside, all_of_them = (frame.value["Generator"].tolist() for frame in app.dataframe)
+    app.session_state["how-they-were-trained"] = True
+    shown = app.run().dataframe[-1].value.set_index("Property")
+    assert shown.loc["class"].tolist() == ["malignant", "all"] and shown.loc["GAN"].tolist() == ["dcgan", "acgan"]
     floor = "real against real (floor)"
     assert beside == [used, f"{ACGAN}@2", floor]
     assert all_of_them == [f"{ACGAN}@2", f"{DCGAN}@1", f"{DCGAN}@2.5", f"{DCGAN}@4", floor]

@@ -10,7 +10,7 @@ import streamlit as st
 from gan_aug import jobs, runs
 from gan_aug.metrics.record import LOWER_IS_BETTER, METRICS, MetricRecord, comparable, differences, evaluations
 from gan_aug.records import Run
-from pages.components import address, chrome, generator_audit, generator_figures, generators, job_cards
+from pages.components import address, chrome, generator_audit, generator_figures, generators, job_cards, run_settings
 from pages.components.figure_parts import saved_as
 from pages.components.generator_figures import Shown
 
@@ -51,6 +51,10 @@ def show(found: dict[str, Run]) -> None:
         st.info(f"Not measured yet: {chrome.plain(', '.join(silent))}.", icon=":material/straighten:")
         st.code("\n".join(f"gan-aug evaluate {name} --data {found[name].dataset}" for name in silent), language=None)
     generator_audit.show(names)
+    box = st.expander("How they were trained", icon=":material/tune:", key="how-they-were-trained", on_change="rerun")
+    if box.open:
+        with box:
+            run_settings.settings([found[name] for name in names])
     _measure(found, names, labels)
 
 

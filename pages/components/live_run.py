@@ -140,10 +140,9 @@ def _turn_to(key: str, newest: int) -> None:
 def _details(shown: list[Run]) -> None:
     run = shown[0]
     _notes(run)
-    log, settings = st.columns(2, gap="large") if len(shown) == 1 else (st.container(), st.container())  # a column for each run is wide
-    with log.expander("Log", icon=":material/notes:"):
+    with st.expander("Log", icon=":material/notes:"):
         st.code(runs.log_tail(run.id, lines=30) or "The log is empty.", language=None, wrap_lines=True)
-    with settings.expander("Settings", icon=":material/tune:"):
+    with st.expander("Settings", icon=":material/tune:"):
         run_settings.settings(shown)
 
 

@@ -9,7 +9,8 @@ from gan_aug import catalog, runs
 from gan_aug.errors import NotFound
 from gan_aug.schemes import parse_scheme
 from gan_aug.study import Arm, ArmResult, Calls, Estimate, Operating, Plan, p_text
-from pages.components import generators
+from pages.components import generators, run_settings
+from pages.components.differences import differing
 from pages.components.figure_parts import Line
 
 
@@ -107,20 +108,12 @@ def _share(found: Estimate) -> str:
 
 def arm_differences(plan: Plan, names: Sequence[str], everything: bool = False) -> pd.DataFrame:
     """What differs between the arms: one row per property in which any two of them differ (or ``everything``), one column per arm."""
-    return _differing({name: _properties(plan.arm(name)) for name in names}, everything)
+    return differing({name: _properties(plan.arm(name)) for name in names}, everything)
 
 
 def study_differences(plans: Sequence[Plan], everything: bool = False) -> pd.DataFrame:
     """The same between studies."""
-    return _differing({plan.study.name: _settings(plan) for plan in plans}, everything)
-
-
-def _differing(columns: dict[str, dict[str, str]], everything: bool) -> pd.DataFrame:
-    """What a column lacks (such as the settings of a generator that it does not have) makes no difference by itself."""
-    table = pd.DataFrame(columns)
-    if not everything and len(columns) > 1:
-        table = table[table.nunique(axis=1) > 1]
-    return table.fillna("–").rename_axis("Property").reset_index()
+    return differing({plan.study.name: _settings(plan) for plan in plans}, everything)
 
 
 def _settings(plan: Plan) -> dict[str, str]:
@@ -162,12 +155,6 @@ def _counts(counts: dict[str, int]) -> str:
 def _generator(reference: str) -> dict[str, str]:
     """The settings of a generator; none are known where its run was deleted since."""
     try:
-        run = runs.load_run(reference.partition("@")[0])
+        return run_settings.properties(runs.load_run(reference.partition("@")[0]))
     except NotFound:
         return {"settings": "the run is gone"}
-    return {
-        "GAN": run.spec,
-        "preset": run.preset or "none",
-        "seed": str(run.seed),
-        **{key: str(value) for key, value in run.config.items()},
-    }
