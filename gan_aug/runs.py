@@ -35,6 +35,7 @@ from gan_aug.records import Checkpoint, GanConfig, Run, SeenImage, from_dict, to
 State = Literal["new", "running", "stopped", "finished", "failed", "lost"]
 
 META_FORMAT = 1
+BEST_NAME = "best.json"  # which snapshot was chosen; see choose_best
 OPTIMISERS_NAME = "optim.pt"  # in a snapshot from which a training goes on; a thinned one has none
 # What a longer training takes over.
 _TRAINED = (training_list.FILE, "stats.jsonl", "log.txt", "grids", "snapshots", "graph.onnx", "graph.json")
@@ -359,7 +360,13 @@ def sampled_file(checkpoint: Checkpoint) -> Path:
 
 def choose_best(run_id: str, step: int, reason: str) -> None:
     """Record which snapshot is the best, and by what measure."""
-    files.write_json(run_folder(run_id) / "best.json", {"step": step, "reason": reason, "created": now()})
+    files.write_json(run_folder(run_id) / BEST_NAME, {"step": step, "reason": reason, "created": now()})
+
+
+def best(run_id: str) -> dict[str, Any] | None:
+    """What was recorded of the best snapshot: ``step``, ``reason`` and ``created``; None before one was chosen."""
+    path = run_folder(run_id) / BEST_NAME
+    return files.read_json(path) if path.exists() else None
 
 
 def resolve(reference: str) -> tuple[Run, Checkpoint]:
@@ -374,12 +381,11 @@ def resolve(reference: str) -> tuple[Run, Checkpoint]:
     run, checkpoints = load_run(run_id), list_checkpoints(run_id)
     if not checkpoints:
         raise NotFound(f"Run {run_id} has no snapshot yet.", "Wait until its training has written one.")
-    best = run_folder(run_id) / "best.json"
-    if which == "best" and not best.exists():
+    chosen_one = best(run_id) if which in ("", "best") else None
+    if which == "best" and not chosen_one:
         raise NotFound(f"No best snapshot of {run_id} was chosen.", f"Choose one with: gan-aug evaluate {run_id} --select")
-    if which == "best" or (not which and best.exists()):
-        step = files.read_json(best)["step"]
-        chosen = [checkpoint for checkpoint in checkpoints if checkpoint.step == step]
+    if chosen_one:
+        chosen = [checkpoint for checkpoint in checkpoints if checkpoint.step == chosen_one["step"]]
     elif which in ("", "last"):
         chosen = checkpoints[-1:]
     else:

@@ -370,7 +370,8 @@ def test_train_then_look(phantom: str, tmp_path: Path, gan_aug, gan_aug_json) ->
     measured = gan_aug_json("evaluate", run_id, "--data", phantom, "--extractor", "random-conv", "--n", "12")
     assert {record["metric"] for record in measured} >= {"kid", "frechet", "precision", "recall"}
     best = gan_aug_json("evaluate", run_id, "--data", phantom, "--extractor", "random-conv", "--n", "12", "--select")["best"]
-    assert runs.resolve(f"{run_id}@best")[1].step == best["step"]
+    assert runs.resolve(f"{run_id}@best")[1].step == best["step"] == gan_aug_json("show", run_id)["best"]["step"]
+    assert f"step {best['step']}: KID" in gan_aug("show", run_id)[1]
     assert "KID" in gan_aug("evaluate", run_id, "--data", phantom, "--extractor", "random-conv", "--n", "12")[1]
 
 

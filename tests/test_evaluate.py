@@ -356,7 +356,7 @@ def test_the_best_snapshot_has_good_neighbours(phantom: str, generator) -> None:
     assert np.argmin(kids) == 1, "the second snapshot is best by itself"
     assert best.step == 500, "and the fifth with its neighbours"
     assert runs.resolve("made@best")[1] == checkpoints[4]
-    reason = json.loads((runs.run_folder("made") / "best.json").read_text())["reason"]
+    reason = runs.best("made")["reason"]
     assert "through random-conv:0" in reason
     assert "40, 50, 60 kimg" in reason
 

@@ -366,7 +366,10 @@ def test_the_sample_grid_can_be_scrubbed(phantom: str) -> None:
     app = open_page("train")
     assert "After 4.8 thousand images." in texts(app)
     assert app.image[0].proto.imgs[0].url.endswith(".png")
+    assert "In use: the newest snapshot." in texts(app)
     assert "After 1.0 thousand images." in texts(app.select_slider[0].set_value(60).run())
+    runs.choose_best(RUN, 60, "KID 0.1 on val.")
+    assert "In use: the best snapshot, after 1.0 thousand images. KID 0.1 on val." in texts(app.run()).replace("\\", "")
     links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
     assert links == {"Explore it": f"run={RUN}", "Measure it": f"view=generators&runs={RUN}"}
 

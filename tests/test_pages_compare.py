@@ -464,15 +464,16 @@ def test_an_audit_without_enough_images_has_no_test(phantom: str) -> None:
     assert shown["C_T"].tolist() == ["too few images"] and shown["Seen through"].tolist() == ["derm"]
 
 
-@pytest.mark.parametrize(("label", "kind"), [("Measure", "evaluate"), ("Audit", "audit")])
+@pytest.mark.parametrize(("label", "kind"), [("Measure", "evaluate"), ("Choose the best snapshot", "select_best"), ("Audit", "audit")])
 def test_a_generator_is_measured_or_audited_from_the_page(phantom: str, label: str, kind: str) -> None:
     make_run(DCGAN, "dcgan", phantom, "malignant")
     app = click(open_page("compare", view="generators"), label)
     assert not app.exception
     (job,) = jobs.list_jobs()
     assert job.kind == kind
-    assert {key: job.arguments[key] for key in ("reference", "data", "extractor", "n")} == {
-        "reference": DCGAN, "data": phantom, "extractor": "derm", "n": 1000,
+    subject = "run_id" if kind == "select_best" else "reference"
+    assert {key: job.arguments[key] for key in (subject, "data", "extractor", "n")} == {
+        subject: DCGAN, "data": phantom, "extractor": "derm", "n": 1000,
     }  # fmt: skip
 
 

@@ -87,7 +87,9 @@ def test_references(workspace):
     assert runs.resolve(f"{run.id}@2.5")[1].step == 20
     with pytest.raises(NotFound, match="No best snapshot"):
         runs.resolve(f"{run.id}@best")
+    assert runs.best(run.id) is None
     runs.choose_best(run.id, 10, "KID")
+    assert (runs.best(run.id)["step"], runs.best(run.id)["reason"]) == (10, "KID")
     assert runs.resolve(run.id)[1].step == runs.resolve(f"{run.id}@best")[1].step == 10
     with pytest.raises(NotFound) as caught:
         runs.resolve(f"{run.id}@3")

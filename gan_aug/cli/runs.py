@@ -50,10 +50,16 @@ def show(run_id: Annotated[str, typer.Argument(metavar="RUN", help="Run id; 'gan
     run, status = run_folders.load_run(run_id), run_folders.status(run_id)
     checkpoints, notices = run_folders.scan_checkpoints(run_id)
     stats = run_folders.read_stats(run_id)[0]
+    best = run_folders.best(run_id)
     changed = {name: value for name, (_, value) in catalog.changed(run).items()}
     if json:
         last = stats[-1] if stats else None
-        print_json({"run": run, "changed": changed, "status": status, "checkpoints": checkpoints, "notices": notices, "last_stats": last})
+        print_json(
+            {
+                "run": run, "changed": changed, "best": best, "status": status, "checkpoints": checkpoints, "notices": notices,
+                "last_stats": last,
+            }
+        )  # fmt: skip
         return
     print_facts(
         {
@@ -70,6 +76,7 @@ def show(run_id: Annotated[str, typer.Argument(metavar="RUN", help="Run id; 'gan
             "device": run.device,
             "code version": run.code_version,
             "split": run.split_id,
+            "best snapshot": best and f"step {best['step']}: {best['reason']}",
             "created": run.created,
             "folder": run_folders.run_folder(run_id),
         }

@@ -17,10 +17,20 @@ from pages.components.generator_figures import Shown
 MOST = 6  # generators side by side
 EXTRACTORS = ("derm", "inception")
 
+# Kind of the job, its argument for the generator, the button's label, icon and help.
+_WORK = (
+    ("evaluate", "reference", "Measure", ":material/straighten:", "KID and the others, of the snapshot that is in use."),
+    (
+        "select_best", "run_id", "Choose the best snapshot", ":material/star:",
+        "Measures every snapshot on val; the lowest KID, averaged with its neighbours, is the one that is used from then on.",
+    ),
+    ("audit", "reference", "Audit", ":material/policy:", "Does it repeat images that it was trained on?"),
+)  # fmt: skip
+
 
 def show(found: dict[str, Run]) -> None:
     """Choose generators, and show what was measured of them and what their audits say."""
-    job_cards.panel("evaluate", "audit", recent=1)
+    job_cards.panel(*(kind for kind, *_ in _WORK), recent=1)
     if not found:
         generators.none_yet()
         return
@@ -77,11 +87,10 @@ def _measure(found: dict[str, Run], names: list[str], labels: dict[str, str]) ->
                 help="derm comes with gan_aug; inception is the network of the FID. classifier:RUN can be typed.",
             )  # fmt: skip
             n = int(st.number_input("Images on either side, at most", 50, 100_000, 1000, key="how-many"))
-        arguments = {"reference": name, "data": found[name].dataset, "extractor": through, "n": n}
         with st.container(horizontal=True):
-            for kind, label, icon in (("evaluate", "Measure", ":material/straighten:"), ("audit", "Audit", ":material/policy:")):
-                if st.button(label, key=f"do-{kind}", icon=icon):
-                    jobs.submit(kind, arguments)
+            for kind, subject, label, icon, text in _WORK:
+                if st.button(label, key=f"do-{kind}", icon=icon, help=text):
+                    jobs.submit(kind, {subject: name, "data": found[name].dataset, "extractor": through, "n": n})
                     st.rerun()
 
 

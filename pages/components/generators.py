@@ -61,8 +61,7 @@ def pick_checkpoint(run: Run) -> Checkpoint:
     """A snapshot of ``run``: the best (else the newest), or one by its training length."""
     preferred = runs.resolve(run.id)[1]
     snapshots = {f"{checkpoint.kimg:g}": checkpoint for checkpoint in reversed(runs.list_checkpoints(run.id))}
-    best = (runs.run_folder(run.id) / "best.json").exists()
-    name = {f"{preferred.kimg:g}": "best" if best else "newest"}
+    name = {f"{preferred.kimg:g}": "best" if runs.best(run.id) else "newest"}
     chosen = address.pick(
         st.selectbox, "Snapshot", [*name, *(kimg for kimg in snapshots if kimg not in name)], key="at", width=260,
         format_func=lambda kimg: f"{kimg} thousand images" + (f" ({name[kimg]})" if kimg in name else ""),

@@ -124,7 +124,12 @@ def _grid(run: Run) -> None:
 
 
 def _elsewhere(run: Run) -> None:
-    """Where to go with what it generates."""
+    """Which snapshot is in use, and where to go with what it generates."""
+    if best := runs.best(run.id):
+        kimg = best["step"] * from_dict(GanConfig, run.config).step_images / 1000
+        st.caption(chrome.plain(f"In use: the best snapshot, after {kimg:,.1f} thousand images. {best['reason']}"))
+    elif len(runs.grids(run.id)) > 1:
+        st.caption("In use: the newest snapshot. Another may be better; the best can be chosen where it is measured.")
     with st.container(horizontal=True):
         st.page_link("pages/explore.py", label="Explore it", icon=":material/explore:", query_params={"run": run.id})
         measured = {"view": "generators", "runs": run.id}
