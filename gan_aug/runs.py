@@ -381,11 +381,11 @@ def resolve(reference: str) -> tuple[Run, Checkpoint]:
     run, checkpoints = load_run(run_id), list_checkpoints(run_id)
     if not checkpoints:
         raise NotFound(f"Run {run_id} has no snapshot yet.", "Wait until its training has written one.")
-    chosen_one = best(run_id) if which in ("", "best") else None
-    if which == "best" and not chosen_one:
+    recorded = best(run_id) if which in ("", "best") else None
+    if which == "best" and not recorded:
         raise NotFound(f"No best snapshot of {run_id} was chosen.", f"Choose one with: gan-aug evaluate {run_id} --select")
-    if chosen_one:
-        chosen = [checkpoint for checkpoint in checkpoints if checkpoint.step == chosen_one["step"]]
+    if recorded:
+        chosen = [checkpoint for checkpoint in checkpoints if checkpoint.step == recorded["step"]]
     elif which in ("", "last"):
         chosen = checkpoints[-1:]
     else:
