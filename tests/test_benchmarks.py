@@ -2,9 +2,13 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+
+import numpy as np
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,3 +37,16 @@ def test_the_benchmark_of_metrics_runs_and_finds_equal_results(tmp_path: Path) -
             first, second = (timing["theirs"][unit] / timing["ours"][unit] for timing in one["rounds"])
             assert [least, most] == sorted((first, second))
             assert middle == (first + second) / 2
+
+
+@pytest.mark.parametrize("period", [2, 4, 8])
+def test_a_chequerboard_is_found_at_its_period(period: int) -> None:
+    energies = runpy.run_path(str(ROOT / "benchmarks" / "chequerboard.py"))["energies"]
+    rng = np.random.default_rng(0)
+    plain = rng.normal(128, 20, (200, 64, 64, 3))
+    assert energies(plain) == pytest.approx([1, 1, 1], abs=0.1)
+    wave = np.cos(2 * np.pi * np.arange(64) / period)
+    along_rows = energies(plain + 4 * wave[:, None])  # (64, 1) broadcasts over channels: it changes from column to column
+    found = dict(zip((2, 4, 8), along_rows, strict=True))
+    assert found.pop(period) > 1.5
+    assert list(found.values()) == pytest.approx([1, 1], abs=0.1)
