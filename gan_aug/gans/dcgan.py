@@ -15,8 +15,8 @@
 | averaged G, DiffAugment, R1                                          | the paper has none; ``small-data`` has all    |
 
 ``small-data`` doubles G's side by ``ResizeConvolution``. Transposed convolutions learn faster at first, but their chequerboard grows
-coarser: on 1,995 images at 64 px KID was 0.045 after 40 kimg and 0.225 after 100, by resize 0.136 and 0.021, and ``aidl21``, which has
-them, leaves 7 times the energy at a period of 2 pixels that lies beside it, by resize 0.2 times (docs/experiments.md).
+coarser: on 1,995 images at 64 px KID was 0.045 after 40 kimg and 0.225 after 100, by resize 0.136 and 0.021. In ``aidl21`` they
+leave 7 times the energy at a period of 2 pixels that lies beside it, resizing leaves 0.2 times (docs/experiments.md).
 ``d_norm`` can leave BatchNorm out of D. With beta1 0 and more R1 that was steadier: on 6,919 images with a KID of 0.065 in the place of
 0.112 (means of three seeds), on 1,995 with medians of 0.062 and 0.042.
 
