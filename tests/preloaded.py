@@ -50,11 +50,16 @@ class Child:
         self.send_signal(signal.SIGKILL)
 
 
-def module(log: Path, *arguments: str) -> None:
-    """What ``python -m`` with these arguments does, and all that it prints in a file; to be called in a child."""
+def print_to(log: Path) -> None:
+    """Have all that this process prints in a file; to be called in a child."""
     with log.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+
+
+def module(log: Path, *arguments: str) -> None:
+    """What ``python -m`` with these arguments does, and all that it prints in a file; to be called in a child."""
+    print_to(log)
     sys.argv = list(arguments)
     runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
 

@@ -262,10 +262,17 @@ def test_a_database_of_a_newer_version_is_refused(workspace: Path, next_version:
         store.notes("run")
 
 
-def run_together(count: int, function: Callable[..., None], *arguments: object, seconds: float = 60) -> None:
-    """Call a function in so many processes at once; each gets its number and the arguments, and all must succeed."""
-    children = [preloaded.Child(function, number, *arguments) for number in range(count)]
-    assert [child.wait(seconds) for child in children] == [0] * count
+def run_together(folder: Path, count: int, function: Callable[..., None], *arguments: object, seconds: float = 60) -> None:
+    """Call a function in so many processes at once; each gets its number and the arguments, and all must succeed and print nothing."""
+    logs = [folder / f"process-{number}.txt" for number in range(count)]
+    children = [preloaded.Child(call_logged, log, function, number, *arguments) for number, log in enumerate(logs)]
+    codes = [child.wait(seconds) for child in children]
+    assert [(code, log.read_text()) for code, log in zip(codes, logs, strict=True)] == [(0, "")] * count
+
+
+def call_logged(log: Path, function: Callable[..., None], *arguments: object) -> None:
+    preloaded.print_to(log)
+    function(*arguments)
 
 
 def add_note(number: int) -> None:
@@ -273,7 +280,7 @@ def add_note(number: int) -> None:
 
 
 def test_several_processes_make_the_database_at_once(workspace: Path) -> None:
-    run_together(4, add_note)
+    run_together(workspace.parent, 4, add_note)
     assert sorted(note.text for note in store.notes("run")) == list("0123")
     assert not list((workspace / "backups").glob("*")), "a new database has nothing to back up"
 
@@ -428,7 +435,7 @@ def add_reviews(number: int, count: int) -> None:
 
 def test_eight_processes_writing_at_once_lose_nothing(workspace: Path) -> None:
     make_batch(n=200)
-    run_together(8, add_reviews, 200, seconds=180)
+    run_together(workspace.parent, 8, add_reviews, 200, seconds=180)
     per_reader = {}
     for found in store.review_history("batch"):
         per_reader.setdefault(found.reviewer, set()).add(found.image)
@@ -595,7 +602,7 @@ def test_the_same_holds_on_postgresql(workspace: Path, postgresql: str, monkeypa
     first = review("im0")
     assert store.add_reviews([first]) == 1
     assert store.add_reviews([first]) == 0
-    run_together(4, add_reviews, 50)
+    run_together(workspace.parent, 4, add_reviews, 50)
     assert len(store.review_history("batch")) == 201
     assert store.save_curated_set("good", "batch").version == 1
     with pytest.raises(InvalidValue, match="another content"):
