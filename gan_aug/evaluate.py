@@ -33,6 +33,7 @@ class _Real:
 
     pictures: np.ndarray  # (at least n, R, R, 3) uint8
     labels: np.ndarray  # class name of each
+    groups: np.ndarray  # number of the patient or lesion that each is of
     available: int  # images of the class in the part
     n: int  # the first n are compared with generated images
     others: np.ndarray  # positions of images of other groups, which the first so many are compared with for the floor; empty if too few
@@ -118,6 +119,7 @@ def evaluate(
         "class_name": setting.class_name,
         "seed": seed,
         "floor_n": real.floor_n,
+        "real_groups": len(np.unique(real.groups[: real.n])),
         "notes": _notes(n, real, eyes, setting, part),
         "versions": record.versions(),
         "created": runs.now(),
@@ -203,22 +205,23 @@ def _draw_real(image_set: ImageSet, split: Split, part: str, class_name: str | N
     half = min(n, len(rows) // 2)
     # A patient on both sides would make two sets look more alike than they are.
     others = np.flatnonzero((np.arange(len(rows)) >= half) & (group != group[half - 1]))[:half]
-    others = others if len(others) >= FEWEST else others[:0]
-    chosen = rows[: max(n, others.max(initial=-1) + 1)]
-    return _Real(image_set.at(size)[chosen], labels[chosen], len(rows), n, others)
+    enough = len(others) >= FEWEST and min(len(np.unique(half_groups)) for half_groups in (group[:half], group[others])) > 1
+    others = others if enough else others[:0]
+    taken = max(n, others.max(initial=-1) + 1)
+    return _Real(image_set.at(size)[rows[:taken]], labels[rows[:taken]], group[:taken], len(rows), n, others)
 
 
 def _measure(real_features: np.ndarray, fake_features: np.ndarray, real: _Real, seed: int, infinity: bool) -> dict[str, dict[str, Any]]:
     """Value, interval and floor of every metric."""
-    compared = real_features[: real.n]
-    values = _numbers(compared, fake_features)
+    compared, groups = real_features[: real.n], real.groups[: real.n]
+    values = _numbers(compared, fake_features, groups)
     halves = real_features[: real.floor_n], real_features[real.others]
-    floors = _numbers(*halves) if real.floor_n else {}
+    floors = _numbers(*halves, real.groups[: real.floor_n], real.groups[real.others]) if real.floor_n else {}
     if infinity:
         values["frechet_infinity"] = frechet_infinity(compared, fake_features, seed)
         if real.floor_n >= least_for_infinity(compared.shape[1]):
             floors["frechet_infinity"] = frechet_infinity(*halves, seed)
-    interval = kid_interval(compared, fake_features, seed=seed)
+    interval = kid_interval(compared, fake_features, groups, seed=seed)
     ci = {"kid": (interval.low, interval.high)}
     return {
         metric: {"metric": metric, "value": value, "ci": ci.get(metric, ()), "floor_real_real": floors.get(metric)}
@@ -226,9 +229,11 @@ def _measure(real_features: np.ndarray, fake_features: np.ndarray, real: _Real, 
     }
 
 
-def _numbers(real_features: np.ndarray, fake_features: np.ndarray) -> dict[str, float]:
+def _numbers(
+    real_features: np.ndarray, fake_features: np.ndarray, real_groups: np.ndarray, fake_groups: np.ndarray | None = None
+) -> dict[str, float]:
     return {
-        "kid": kid(real_features, fake_features),
+        "kid": kid(real_features, fake_features, real_groups, fake_groups),
         "frechet": frechet_distance(real_features, fake_features),
         **dataclasses.asdict(prdc(real_features, fake_features, NEIGHBOURS)),
     }

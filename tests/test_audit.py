@@ -111,8 +111,21 @@ def test_rank_z_agrees_with_scipy(rounded: bool) -> None:
     pairs = np.subtract.outer(fake, held_out)
     u = (pairs > 0).sum() + 0.5 * (pairs == 0).sum()
     assert u == mannwhitneyu(fake, held_out).statistic
-    assert copying.rank_z(fake, held_out) == pytest.approx((u - (60 * 45 / 2 - 0.5)) / np.sqrt(60 * 45 * 106 / 12))
-    assert copying.rank_z(fake, held_out) < -1
+    found = copying.rank_z(fake, held_out, np.arange(45))
+    assert found == pytest.approx((u - (60 * 45 / 2 - 0.5)) / np.sqrt(60 * 45 * 106 / 12))
+    assert found < -1
+
+
+def test_rank_z_of_several_images_a_patient_is_as_far_from_zero_as_chance_allows() -> None:
+    def draw(seed: int) -> float:
+        rng = np.random.default_rng(seed)
+        held_out = np.sqrt(0.7) * rng.normal(size=20).repeat(8) + np.sqrt(0.3) * rng.normal(size=160)
+        return copying.rank_z(rng.normal(size=160), held_out, np.arange(20).repeat(8))
+
+    assert np.std([draw(seed) for seed in range(300)]) == pytest.approx(1, abs=0.15)
+    copies, held_out = np.random.default_rng(0).uniform(0, 0.5, 160), np.random.default_rng(1).uniform(0.4, 1, 160)
+    assert copying.rank_z(copies, held_out, np.arange(20).repeat(8)) < -10
+    assert copying.rank_z(np.full(60, 2.0), np.ones(40), np.arange(20).repeat(2)) > 8, "distances that are all the same"
 
 
 def test_ct_sees_copying_in_one_region_that_the_whole_hides() -> None:
@@ -121,15 +134,20 @@ def test_ct_sees_copying_in_one_region_that_the_whole_hides() -> None:
     fake = rng.uniform(1, 2, 120)
     fake[:40] *= 0.1  # copies
     fake[40:80] *= 3  # poor images
-    scores = [copying.rank_z(fake[cells == cell], held_out[cells == cell]) for cell in range(3)]
-    assert copying.ct_score(fake, held_out, cells, cells) == pytest.approx(np.mean(scores))
-    assert scores[0] < -7 and abs(copying.rank_z(fake, held_out)) < 1
+    groups = np.arange(120) // 2
+
+    def score(in_fake: np.ndarray, in_held_out: np.ndarray) -> float:
+        return copying.rank_z(fake[in_fake], held_out[in_held_out], groups[in_held_out])
+
+    scores = [score(cells == cell, cells == cell) for cell in range(3)]
+    assert copying.ct_score(fake, held_out, cells, cells, groups) == pytest.approx(np.mean(scores))
+    assert scores[0] < -7 and abs(score(cells < 3, cells < 3)) < 1
     few = cells.copy()
     few[:25] = 1  # 15 generated images are left in cell 0, too few to count
     weights = np.array([40, 40])
-    expected = [copying.rank_z(fake[few == cell], held_out[cells == cell]) for cell in (1, 2)]
-    assert copying.ct_score(fake, held_out, few, cells) == pytest.approx(np.average(expected, weights=weights))
-    assert copying.ct_score(fake[:19], held_out, cells[:19], cells) is None
+    expected = [score(few == cell, cells == cell) for cell in (1, 2)]
+    assert copying.ct_score(fake, held_out, few, cells, groups) == pytest.approx(np.average(expected, weights=weights))
+    assert copying.ct_score(fake[:19], held_out, cells[:19], cells, groups) is None
 
 
 def test_cells_are_those_of_the_training_images() -> None:

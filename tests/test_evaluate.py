@@ -123,8 +123,10 @@ def test_the_numbers_are_those_of_the_images_named(phantom: str, generator) -> N
     assert len(set(rows)) == len(rows)
     halves = [{split.groups[rows[position]] for position in half} for half in (range(8), real.others)]
     assert halves[0].isdisjoint(halves[1]), "no patient on both sides"
-    assert found["kid"].value == pytest.approx(kid(eyes(real.pictures[:8]), fake), rel=1e-6)
-    floor = kid(eyes(real.pictures[:8]), eyes(real.pictures[real.others]))
+    groups = np.array([split.groups[row] for row in rows])
+    assert found["kid"].real_groups == len(set(groups[:8])) < 8, "the patients of some images are the same"
+    assert found["kid"].value == pytest.approx(kid(eyes(real.pictures[:8]), fake, groups[:8]), rel=1e-6)
+    floor = kid(eyes(real.pictures[:8]), eyes(real.pictures[real.others]), groups[:8], groups[real.others])
     assert found["kid"].floor_real_real == pytest.approx(floor, rel=1e-6)
     assert found["frechet"].value == pytest.approx(frechet_distance(eyes(real.pictures[:8]), fake), rel=1e-5)
 

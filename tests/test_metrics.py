@@ -82,6 +82,47 @@ def test_kid_interval_is_keyed_and_covers() -> None:
     assert again.value == pytest.approx(kid(draw(n, d, 0), draw(n, d, 1, shift)), abs=1e-12)
 
 
+def of_patients(n: int, each: int, d: int, seed: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """n features of as few patients as that makes, whose own images correlate by 0.8; and the patient of each."""
+    patients = np.arange(n) // each
+    return np.sqrt(0.8) * draw(n // each, d, seed)[patients] + np.sqrt(0.2) * draw(n, d, seed + 5000) + shift, patients
+
+
+def test_kid_leaves_pairs_of_one_patient_out() -> None:
+    x, y, patients = draw(9, 4, 1), draw(7, 4, 2), np.array([2, 0, 0, 1, 2, 2, 3, 3, 0])
+    within = np.mean([(x[i] @ x[j] / 4 + 1) ** 3 for i in range(9) for j in range(9) if patients[i] != patients[j]])
+    fake = np.mean([(y[i] @ y[j] / 4 + 1) ** 3 for i in range(7) for j in range(7) if i != j])
+    expected = within + fake - 2 * ((x @ y.T / 4 + 1) ** 3).mean()
+    assert kid(x, y, patients) == pytest.approx(expected, rel=1e-12)
+    assert kid(y, x, None, np.array(list("caabccdda"))) == pytest.approx(expected, rel=1e-12), "names do, and on either side"
+    assert kid(x, y, np.arange(9), np.arange(7)) == kid(x, y)
+    assert kid_interval(x, y, patients, replicates=100).value == pytest.approx(expected, rel=1e-12)
+
+
+def test_kid_of_several_images_a_patient_is_unbiased_and_its_interval_covers() -> None:
+    """Without the patients a perfect generator would score far above zero."""
+    found = [of_patients(60, 5, 16, 2 * i) for i in range(100)]
+    values = [kid(real, draw(60, 16, 2 * i + 1), patients) for i, (real, patients) in enumerate(found)]
+    assert abs(np.mean(values)) < 3 * np.std(values) / 10
+    unaware = [kid(real, draw(60, 16, 2 * i + 1)) for i, (real, _) in enumerate(found)]
+    assert np.mean(unaware) > 10 * np.std(unaware) / 10
+    truth = kid(draw(3000, 16, 900), draw(3000, 16, 901, 0.3))
+    intervals = []
+    for i in range(50):
+        real, patients = of_patients(100, 5, 16, 2 * i)
+        intervals.append(kid_interval(real, draw(100, 16, 2 * i + 1, 0.3), patients, seed=i, replicates=200))
+    assert sum(interval.low <= truth <= interval.high for interval in intervals) / 50 == pytest.approx(0.95, abs=0.09)
+
+
+def test_kid_of_one_patient_alone_is_refused() -> None:
+    x, y = draw(8, 4, 1), draw(8, 4, 2)
+    for function in (kid, kid_interval):
+        with pytest.raises(InvalidValue, match="8 images are of 1 patients or lesions"):
+            function(x, y, np.zeros(8))
+    interval = kid_interval(x, y, np.arange(8) // 4, replicates=100)  # half of the resamplings hold one patient alone
+    assert np.isfinite([interval.low, interval.high]).all()
+
+
 # Frechet distance
 
 

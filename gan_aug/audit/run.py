@@ -73,7 +73,8 @@ def audit(
     drawn = _draw(setting, n)
     size, fakes, real, train = setting.size, drawn.fakes, drawn.real, drawn.train
 
-    measured = [measure(space, fakes, real, image_set, train, size, seed, on_progress) for space in spaces]
+    groups = np.unique(np.array(setting.split.groups)[drawn.held_out], return_inverse=True)[1]
+    measured = [measure(space, fakes, real, groups, image_set, train, size, seed, on_progress) for space in spaces]
     digests = digests_of(image_set, train, size)
     sets = ((fakes, [found.fake for found in measured]), (real, [found.held_out for found in measured]))
     seen = [seen_among(pictures, found, digests, image_set, train) for pictures, found in sets]
@@ -92,7 +93,7 @@ def audit(
         identical=int(seen[0].identical.sum()),
         near_duplicates=(int(seen[0].near.sum()), int(seen[1].near.sum())),
         spaces=tuple(found.audit for found in measured),
-        classes=by_class(drawn.known, labels[drawn.held_out], labels[train], measured[0], seen[0], image_set.record.classes),
+        classes=by_class(drawn.known, labels[drawn.held_out], groups, labels[train], measured[0], seen[0], image_set.record.classes),
         pairs=pairs,
         sheet=str(folder / SHEET),
         dataset=data,

@@ -73,13 +73,14 @@ def measure(
     space: Space,
     fakes: np.ndarray,
     real: np.ndarray,
+    groups: np.ndarray,
     image_set: ImageSet,
     train: np.ndarray,
     size: int,
     seed: int,
     on_progress: OnProgress | None,
 ) -> Measured:
-    """Distances of both sets, and of the training images nearest to them among themselves."""
+    """Distances of both sets, and of the training images nearest to them among themselves; ``groups`` are those of the real images."""
 
     blocks = functools.partial(space.blocks, image_set, train, size, on_progress)
 
@@ -107,8 +108,8 @@ def measure(
         least_distance=(float(fake.nearest.min()), float(held_out.nearest.min())),
         median_relative=(float(np.median(fake.relative)), float(np.median(held_out.relative))),
         auth_pct=(100 * float(authentic[0].mean()), 100 * float(authentic[1].mean())),
-        rank_z=copying.rank_z(fake.nearest, held_out.nearest),
-        ct=copying.ct_score(fake.nearest, held_out.nearest, *places),
+        rank_z=copying.rank_z(fake.nearest, held_out.nearest, groups),
+        ct=copying.ct_score(fake.nearest, held_out.nearest, *places, groups),
         closer_than_any=closer,
         closer_chance=chance,
     )

@@ -57,7 +57,13 @@ def _fisher(a: int, n: int, b: int, m: int) -> float:
 
 
 def by_class(
-    known: np.ndarray, held_out: np.ndarray, train: np.ndarray, measured: Measured, seen: Seen, classes: tuple[str, ...]
+    known: np.ndarray,
+    held_out: np.ndarray,
+    groups: np.ndarray,
+    train: np.ndarray,
+    measured: Measured,
+    seen: Seen,
+    classes: tuple[str, ...],
 ) -> tuple[ClassAudit, ...]:
     """The first space's numbers by class."""
     told = all(name is not None for name in known)
@@ -75,7 +81,7 @@ def by_class(
             100 * float(some.mean()) if len(some) else None for some in (measured.authentic[0][fake], measured.authentic[1][real])
         )
         counts = int(fake.sum()), int(real.sum()), int(seen.identical[fake].sum()), int(seen.near[fake].sum())
-        found.append(ClassAudit(name, told, *counts, medians, shares, copying.rank_z(*distances) if enough else None))
+        found.append(ClassAudit(name, told, *counts, medians, shares, copying.rank_z(*distances, groups[real]) if enough else None))
     return tuple(found)
 
 

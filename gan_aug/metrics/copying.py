@@ -131,19 +131,39 @@ def authentic(found: Nearest, own_distance: dict[int, float]) -> np.ndarray:
     return found.nearest > np.array([own_distance[row] for row in found.rows.tolist()])
 
 
-def rank_z(fake: np.ndarray, held_out: np.ndarray) -> float:
+def rank_z(fake: np.ndarray, held_out: np.ndarray, groups: np.ndarray) -> float:
     """Mann-Whitney's U of two sets of distances as a z-score: far below 0 if generated images lie nearer than held-out ones.
 
     ``z = (U - (n m / 2 - 1/2)) / sqrt(n m (n + m + 1) / 12)`` with U the pairs in which the generated image is farther, ties counting half
-    (Meehan, Chaudhuri and Dasgupta 2020, arXiv 2004.05675, section 3).
+    (Meehan, Chaudhuri and Dasgupta 2020, arXiv 2004.05675, section 3). That takes the m held-out images for independent. Images of one
+    patient or lesion are not, so their share of the variance, 1/m beside 1/n, is stretched by how much further the sums of the groups'
+    ranks scatter than those of single images would (Kish's design effect; 1 where each image is of another).
+
+    Parameters
+    ----------
+    fake, held_out : ndarray of shape (n,), (m,)
+        Distances to the nearest training image.
+    groups : ndarray of shape (m,), int
+        Number of the patient or lesion that each held-out image is of.
     """
     n, m = len(fake), len(held_out)
     ordered = np.sort(held_out)
     u = (np.searchsorted(ordered, fake, "left") + np.searchsorted(ordered, fake, "right")).sum() / 2
-    return float((u - (n * m / 2 - 0.5)) / np.sqrt(n * m * (n + m + 1) / 12))
+    stretched = (_design_effect(held_out, groups) / m + 1 / n) / (1 / m + 1 / n)
+    return float((u - (n * m / 2 - 0.5)) / np.sqrt(n * m * (n + m + 1) / 12 * stretched))
 
 
-def ct_score(fake: np.ndarray, held_out: np.ndarray, fake_cells: np.ndarray, held_out_cells: np.ndarray) -> float | None:
+def _design_effect(values: np.ndarray, groups: np.ndarray) -> float:
+    """How many times the variance of the mean rank is what it would be if images of one group were independent; at least 1."""
+    ranks = np.unique(values, return_inverse=True)[1].astype(np.float64)
+    ranks -= ranks.mean()
+    alone = (ranks**2).sum()
+    return max(1.0, float((np.bincount(groups, ranks) ** 2).sum() / alone)) if alone > 0 else 1.0
+
+
+def ct_score(
+    fake: np.ndarray, held_out: np.ndarray, fake_cells: np.ndarray, held_out_cells: np.ndarray, groups: np.ndarray
+) -> float | None:
     """C_T of Meehan et al. 2020 (section 3.2): :func:`rank_z` in each cell of the space, averaged with the share of held-out images in it.
 
     Below -3 a generator copies; far above 0 it generates what lies far from the data. A test over all images at once would let
@@ -154,6 +174,8 @@ def ct_score(fake: np.ndarray, held_out: np.ndarray, fake_cells: np.ndarray, hel
     fake, held_out : ndarray of shape (n,), (m,)
         Distances to the nearest training image.
     fake_cells, held_out_cells : ndarray of shape (n,), (m,), int
+    groups : ndarray of shape (m,), int
+        Number of the patient or lesion that each held-out image is of.
 
     Returns
     -------
@@ -164,7 +186,7 @@ def ct_score(fake: np.ndarray, held_out: np.ndarray, fake_cells: np.ndarray, hel
     for cell in np.unique(held_out_cells):
         in_fake, in_held_out = fake_cells == cell, held_out_cells == cell
         if min(in_fake.sum(), in_held_out.sum()) >= FEWEST_IN_CELL:
-            total += in_held_out.sum() * rank_z(fake[in_fake], held_out[in_held_out])
+            total += in_held_out.sum() * rank_z(fake[in_fake], held_out[in_held_out], groups[in_held_out])
             weights += in_held_out.sum()
     return float(total / weights) if weights else None
 

@@ -50,6 +50,7 @@ class MetricRecord:
     notes: tuple[str, ...]  # what a reader must know, in sentences
     versions: dict[str, str]
     created: str  # ISO 8601, UTC
+    real_groups: int = 0  # patients or lesions that the real images are of; KID leaves pairs of one out. 0: it counted them
 
     @property
     def title(self) -> str:
@@ -105,6 +106,7 @@ _PROTOCOL = {
     "dataset": "dataset",
     "part": "part of the split",
     "class_name": "class",
+    "real_groups": "patients or lesions among the real images",
 }
 
 
