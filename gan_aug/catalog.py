@@ -29,9 +29,14 @@ class Entry:
     arxiv: str
     conditional: bool  # learns all classes at once and can be asked for one
     unused: tuple[str, ...]  # fields of GanConfig that it does not read; setting one is refused, and no form shows it
+    unused_by_paper: tuple[str, ...]  # those that its paper's networks do not read besides
     aliases: tuple[str, ...]
     summary: str  # one sentence for people who choose
     presets: dict[str, dict[str, Any]]  # preset name -> settings that differ from GanConfig's defaults
+
+    def idle(self, architecture: str) -> tuple[str, ...]:
+        """The fields of GanConfig that have no effect with that architecture."""
+        return (*self.unused, *self.unused_by_paper) if architecture == "paper" else self.unused
 
 
 # What every small-data preset shares. Colour is diagnostic in dermoscopy, so DiffAugment never touches it; flips and turns are free.
@@ -66,6 +71,7 @@ ENTRIES: dict[str, Entry] = {
             arxiv="1511.06434",
             conditional=False,
             unused=(*_CLASSES, "gp_weight"),
+            unused_by_paper=(),
             aliases=("dc-gan",),
             summary="The classic: convolutions with batch normalisation and the logistic loss. Quick, and good on small data.",
             presets={
@@ -81,6 +87,7 @@ ENTRIES: dict[str, Entry] = {
             arxiv="1704.00028",
             conditional=False,
             unused=(*_CLASSES, "augment_target", "d_norm", "real_label"),
+            unused_by_paper=("upsampling",),
             aliases=("wgan", "w-gan", "wgan-gp"),
             summary="A critic that estimates a distance, held smooth by a penalty. Steady, and slow to learn.",
             presets={
@@ -110,12 +117,13 @@ ENTRIES: dict[str, Entry] = {
             arxiv="1610.09585",
             conditional=True,
             unused=("gp_weight",),
+            unused_by_paper=("d_norm", "upsampling"),
             aliases=("ac-gan",),
             summary="Learns all classes together and generates the one it is asked for, so that one z is seen as benign and as malignant.",
             presets={
                 "small-data": {**_SMALL_DATA, "upsampling": "resize", "r1_gamma": 0.05, "aux_g": 0.1, "aux_fake": 0.0},
                 "aidl21": {**_AIDL21, "z_dim": 600, "real_label": 0.9},
-                "paper": {**_PAPER, "architecture": "paper", "z_dim": 110, "width": 16, "batch_size": 100},
+                "paper": {**_PAPER, "architecture": "paper", "z_dim": 100, "width": 16, "batch_size": 100},
             },
         ),
         Entry(
@@ -125,6 +133,7 @@ ENTRIES: dict[str, Entry] = {
             arxiv="1802.05957",
             conditional=False,
             unused=(*_CLASSES, "d_norm", "gp_weight", "real_label"),
+            unused_by_paper=("upsampling",),
             aliases=("sn-gan",),
             summary="A discriminator whose layers cannot stretch distances, with the hinge loss; it wants to learn faster than G.",
             presets={
@@ -145,6 +154,7 @@ ENTRIES: dict[str, Entry] = {
             arxiv="2501.05441",
             conditional=False,
             unused=(*_CLASSES, "augment_target", "d_norm", "gp_weight", "real_label", "upsampling"),
+            unused_by_paper=(),
             aliases=("r3-gan", "rpgan"),
             summary="The newest: real and generated images are rated against each other, under two penalties and without normalisation.",
             presets={
@@ -194,6 +204,8 @@ def entry(name: str) -> Entry:
 def gan_config(name: str, preset: str = "small-data", **settings: Any) -> GanConfig:
     """The configuration of a GAN's preset, with some settings replaced.
 
+    What the preset sets for the DCGAN-sized networks and those of the paper do not read is left at its default where these were asked for.
+
     Raises
     ------
     NotFound, InvalidValue, UnknownKey
@@ -202,10 +214,12 @@ def gan_config(name: str, preset: str = "small-data", **settings: Any) -> GanCon
     gan = entry(name)
     if preset not in gan.presets:
         raise InvalidValue(f"{gan.name} has no preset {preset!r}.", f"Choose one of {', '.join(gan.presets)}.")
-    config, plain = from_dict(GanConfig, {**gan.presets[preset], **settings}), GanConfig()
-    if idle := [field for field in sorted(gan.unused) if getattr(config, field) != getattr(plain, field)]:
-        raise InvalidValue(f"{gan.name} does not use {', '.join(idle)}.", "Leave it out." if len(idle) == 1 else "Leave them out.")
-    return config
+    config = from_dict(GanConfig, {**gan.presets[preset], **settings})
+    plain = {field: getattr(GanConfig(), field) for field in gan.idle(config.architecture)}
+    if wrong := [field for field in sorted(plain) if field in settings and getattr(config, field) != plain[field]]:
+        where = "" if set(wrong) <= set(gan.unused) else " with architecture=paper"
+        raise InvalidValue(f"{gan.name} does not use {', '.join(wrong)}{where}.", "Leave it out." if len(wrong) == 1 else "Leave them out.")
+    return dataclasses.replace(config, **plain)
 
 
 def changed(run: Run) -> dict[str, tuple[Any, Any]]:
@@ -217,7 +231,8 @@ def changed(run: Run) -> dict[str, tuple[Any, Any]]:
     if run.kind != "gan" or run.preset not in entry(run.spec).presets:
         return {}
     usual = _usual(run.spec, run.preset)
-    names = [name for name in run.config if name in usual and name not in _NO_METHOD]
+    left_out = (*_NO_METHOD, *entry(run.spec).idle(run.config.get("architecture", "dcgan")))
+    names = [name for name in run.config if name in usual and name not in left_out]
     return {name: (usual[name], run.config[name]) for name in names if run.config[name] != usual[name]}
 
 

@@ -14,7 +14,7 @@ from gan_aug import catalog, gans
 from gan_aug.errors import InvalidValue, NotFound, UnknownKey
 from gan_aug.gans import acgan, dcgan, r3gan, sngan, wgan_gp
 from gan_aug.gans.augment import AdaptiveShare, diff_augment, dihedral
-from gan_aug.gans.blocks import ConvDiscriminator, ConvGenerator, ResizeConvolution, channel_plan, r1_penalty
+from gan_aug.gans.blocks import ConvDiscriminator, ConvGenerator, ResidualBlock, ResizeConvolution, channel_plan, r1_penalty
 from gan_aug.records import GanConfig
 
 NAMES = list(catalog.ENTRIES)
@@ -120,6 +120,40 @@ def test_a_setting_without_effect_is_refused():
     with pytest.raises(InvalidValue, match="dcgan does not use aux_g"):
         catalog.gan_config("dcgan", aux_g=0.5)
     assert catalog.gan_config("sngan", d_norm="batch").d_norm == "batch", "the default asks for nothing"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("architecture", ["dcgan", "paper"])
+@pytest.mark.parametrize(("field", "value"), [("upsampling", "resize"), ("d_norm", "none")])
+def test_a_setting_that_an_architecture_does_not_read_is_refused(name, architecture, field, value):
+    idle = field in catalog.entry(name).idle(architecture)
+    plain = small(name, architecture=architecture, upsampling="transposed")
+    config = dataclasses.replace(plain[0], **{field: value})
+    assert (str(gans.spec(name).build(config, 2)) == str(plain[1:3])) == idle
+    if idle:
+        with pytest.raises(InvalidValue, match=f"{name} does not use {field}"):
+            catalog.gan_config(name, architecture=architecture, **{field: value})
+
+
+def test_what_a_preset_sets_for_other_networks_is_left_out_with_those_of_the_paper():
+    assert catalog.gan_config("sngan").upsampling == "resize"
+    assert catalog.gan_config("sngan", architecture="paper").upsampling == "transposed"
+    with pytest.raises(InvalidValue, match=r"sngan does not use upsampling with architecture=paper\."):
+        catalog.gan_config("sngan", architecture="paper", upsampling="resize")
+
+
+def test_every_block_of_wgan_gp_has_a_learnt_shortcut_and_its_first_convolution_no_bias():
+    _, G, D, _ = small("wgan_gp", architecture="paper")
+    blocks = [module for network in (G, D) for module in network.modules() if isinstance(module, ResidualBlock)]
+    assert len(blocks) == 8
+    for block in blocks:
+        assert block.shortcut.kernel_size == (1, 1)
+        assert (block.conv1.bias, block.conv2.bias is None) == (None, False)
+
+
+def test_g_of_acgan_takes_as_many_numbers_as_in_the_paper_at_its_ten_classes():
+    G, _ = acgan.build(catalog.gan_config("acgan", "paper", width=1), 10)
+    assert G.linear.in_features == 110
 
 
 def test_unknown_names_are_named():

@@ -114,6 +114,11 @@ def test_alarms_wait_for_several_ticks():
     assert health.look(lines(12, **{"D/loss": lambda i: 1.1 if i < 9 else 60.0})) == {}, "too little is known of what is usual"
 
 
+def test_a_loss_that_was_near_zero_may_go_back_to_its_equilibrium():
+    assert health.look(lines(**{"D/loss": lambda i: 0.08 if i < 20 else 1.386, "D/accuracy": lambda i: 0.97 if i < 20 else 0.6})) == {}
+    assert health.look(lines(**{"G/loss": lambda i: 0.05 * (-1) ** i if i < 20 else 1.05})) == {}
+
+
 def test_a_critic_may_be_ahead_and_its_ratings_may_drift():
     assert health.look(lines(**{"D/accuracy": 1.0, "D/distance": 3.0, "G/loss": lambda i: 0.1 * 1.5**i})) == {}
 

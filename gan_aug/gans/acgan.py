@@ -3,7 +3,8 @@
 | preset ``paper``, beside the paper                                   | followed                                      |
 |----------------------------------------------------------------------|-----------------------------------------------|
 | D maximises L_S + L_C, G maximises L_C - L_S, equal weights          | yes (``aux_d``, ``aux_g``, ``aux_fake`` of 1) |
-| the class as a one-hot vector beside z; z of 110                     | yes                                           |
+| G's input of 110 numbers                                             | yes: z of 100 and the class as a one-hot      |
+|                                                                      | vector, of ten classes in the paper           |
 | G: linear 768, transposed 5x5 384, 256, 192, 3; BatchNorm, ReLU      | yes; the first plane is larger or smaller at  |
 |                                                                      | other sides than 128 px                       |
 | D: six 3x3 convolutions 16 to 512, BatchNorm but on the first,       | yes                                           |

@@ -141,19 +141,19 @@ class ConvDiscriminator(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """A pre-activation residual block of two 3x3 convolutions that doubles, halves or keeps the side (He et al. 2016, as in WGAN-GP).
+    """A pre-activation residual block of two 3x3 convolutions that doubles or halves the side (He et al. 2016, as in WGAN-GP).
 
-    ``norm`` makes the normalisation before each convolution from a number of channels, and may return ``nn.Identity()``.
+    ``norm`` makes the normalisation before each convolution from a number of channels.
     """
 
-    def __init__(self, inputs: int, outputs: int, resample: Literal["up", "down", "keep"], norm: Callable[[int], nn.Module]):
+    def __init__(self, inputs: int, outputs: int, resample: Literal["up", "down"], norm: Callable[[int], nn.Module]):
         super().__init__()
         self.resample = resample
         hidden = outputs if resample == "up" else inputs
         self.norm1, self.norm2 = norm(inputs), norm(hidden)
-        self.conv1 = nn.Conv2d(inputs, hidden, 3, 1, 1)
+        self.conv1 = nn.Conv2d(inputs, hidden, 3, 1, 1, bias=False)
         self.conv2 = nn.Conv2d(hidden, outputs, 3, 1, 1)
-        self.shortcut = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+        self.shortcut = nn.Conv2d(inputs, outputs, 1)
 
     def _resize(self, x: Tensor, when: str) -> Tensor:
         if self.resample != when:

@@ -8,7 +8,8 @@
 | no learning-rate decay (at 64 px)                                    | yes                                           |
 | residual G and critic, four doublings, 512 to 64 channels            | yes                                           |
 | BatchNorm in G only; LayerNorm in the critic                         | yes, as a GroupNorm of one group              |
-| shortcut 1x1; blocks' last convolution as wide as the output         | yes                                           |
+| 1x1 shortcut in every block; its first convolution without bias, its | yes                                           |
+| last as wide as the output                                           |                                               |
 | uniform He-like start                                                | no: N(0, 0.02), as in the other GANs here     |
 
 The other presets use DCGAN-sized networks, the critic still with layer normalisation and never BatchNorm: the penalty is per image.

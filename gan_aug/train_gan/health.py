@@ -118,7 +118,8 @@ def _divergence(lines: Lines) -> str | None:
         if len(earlier) < HISTORY_TICKS:
             continue
         usual = statistics.median(earlier)
-        if min(latest) > RUNAWAY * max(usual, 0.1):
+        # A loss that was near 0 may go back to what it is at equilibrium, 1 to 2, and be well.
+        if min(latest) > RUNAWAY * max(usual, 1.0):
             return (
                 f"Divergence: {name} has run away, to {latest[-1]:.3g} from {usual:.3g} before. "
                 "Go back to an earlier snapshot, and start a new run with smaller learning rates or precision fp32."
