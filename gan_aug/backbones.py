@@ -72,7 +72,9 @@ def initial_weights(config: ClassifierConfig) -> InitialWeights | None:
     if not path.is_file():
         path = _file_of_run(config.weights)
     sha256 = files.sha256_file(path)
-    writers = (run.id for run in runs.list_runs("classifier") for made in runs.list_checkpoints(run.id) if made.weights_sha256 == sha256)
+    found, damaged = runs.scan_runs("classifier")
+    names = (*(run.id for run in found), *damaged)  # one whose record is damaged has still written its weights
+    writers = (name for name in names for made in runs.list_checkpoints(name) if made.weights_sha256 == sha256)
     return InitialWeights(str(path.resolve()), sha256, next(writers, None))
 
 

@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +46,10 @@ def save_snapshot(run: Run, snapshot: Snapshot) -> Checkpoint:
     try:
         for name, weights in snapshot.weights.items():
             names.append(f"{name}.safetensors")
-            plain = {key: tensor.detach().cpu().contiguous() for key, tensor in weights.items()}
-            _write(folder / names[-1], lambda path, plain=plain: safetensors.torch.save_file(plain, path))
+            _write(folder / names[-1], functools.partial(save_weights, weights))
         if snapshot.optimisers:
             names.append(runs.OPTIMISERS_NAME)
-            _write(folder / names[-1], lambda path: torch.save(snapshot.optimisers, path))
+            _write(folder / names[-1], functools.partial(torch.save, snapshot.optimisers))
         meta = {
             "format": runs.META_FORMAT,
             "run": run.id,
@@ -63,7 +64,7 @@ def save_snapshot(run: Run, snapshot: Snapshot) -> Checkpoint:
             "created": runs.now(),
         }
         files.write_json(folder / "meta.json", meta)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:  # how torch and safetensors report a full disk
         shutil.rmtree(folder, ignore_errors=True)
         free = shutil.disk_usage(folder.parent).free / 2**20
         raise UserError(
@@ -73,7 +74,13 @@ def save_snapshot(run: Run, snapshot: Snapshot) -> Checkpoint:
     return next(checkpoint for checkpoint in runs.list_checkpoints(run.id) if checkpoint.step == snapshot.step)
 
 
-def _write(path: Path, save: Any) -> None:
+def save_weights(weights: Weights, path: Path) -> None:
+    """Write a safetensors file that other users of the machine may read, as all others of a run; safetensors makes a private one."""
+    safetensors.torch.save_file({key: tensor.detach().cpu().contiguous() for key, tensor in weights.items()}, path)
+    path.chmod(0o644)
+
+
+def _write(path: Path, save: Callable[[Path], None]) -> None:
     """Save to a temporary name, flush to the disk, rename."""
     temporary = path.with_name(f".{path.name}.tmp")
     save(temporary)
@@ -115,8 +122,9 @@ def load_snapshot(checkpoint: Checkpoint) -> Snapshot:
 
 def load_sampled(checkpoint: Checkpoint) -> Weights:
     """The weights of the network that is sampled (the averaged G) or predicts, after checking their digest."""
-    runs.verify(checkpoint)
-    return load_weights(runs.sampled_file(checkpoint))
+    sampled = runs.sampled_file(checkpoint)
+    runs.verify(checkpoint, sampled.name)
+    return load_weights(sampled)
 
 
 def newest_good(run_id: str) -> tuple[Snapshot | None, list[str]]:

@@ -120,6 +120,8 @@ def check_types(record: Any) -> None:
             require(value in typing.get_args(hint), name, value, " or ".join(typing.get_args(hint)))
         elif origin is tuple:
             require(isinstance(value, tuple), name, value, "a list")
+        elif origin is dict:
+            require(isinstance(value, dict), name, value, "names with values")
         elif hint is float:
             number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
             require(number, name, value, "a finite number")

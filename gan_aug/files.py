@@ -11,11 +11,17 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from gan_aug.errors import Busy
+from gan_aug.errors import Busy, CorruptFile, InvalidValue, NotFound, UserError
+from gan_aug.fields import check_types, from_dict
+
+T = TypeVar("T")
+
+_TRIES = 5  # to take a lock: whoever looks whether it is held stands in the way for a moment
 
 
 def fsync_folder(folder: Path) -> None:
@@ -58,6 +64,55 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file that :func:`write_json` wrote."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_record(kind: type[T], path: Path, todo: str | None = None) -> T:
+    """Read a record of class ``kind`` from a JSON file.
+
+    Parameters
+    ----------
+    todo : str, optional
+        What to do about a damaged file, as the error tells it, where it is not the file without which its folder is of no use.
+
+    Raises
+    ------
+    CorruptFile
+        If it cannot be read, is no JSON, lacks a key, has one that this version does not know, or holds a value of another type.
+    """
+    try:
+        record = from_dict(kind, read_json(path))
+        check_types(record)
+        return record
+    except UserError as error:
+        reason = error.what.rstrip(".")
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        reason = str(error)
+    usual = f"Update gan_aug if a newer version wrote it; else bring it back from a copy, or delete the folder {path.parent}."
+    raise CorruptFile(f"{path} cannot be read ({reason}).", todo or usual)
+
+
+def refuse_renamed(path: Path, name: str) -> None:
+    """Refuse a record whose folder has another name than the record itself.
+
+    Raises
+    ------
+    CorruptFile
+    """
+    if path.parent.name != name:
+        raise CorruptFile(f"{path} belongs to {name!r}, but its folder is called {path.parent.name!r}.", f"Call the folder {name} again.")
+
+
+def read_each(read: Callable[[str], T], names: Iterable[str]) -> tuple[list[T], dict[str, str]]:
+    """What ``read`` makes of each name; and by name a notice for each that it cannot read. What is gone by then is neither."""
+    found, damaged = [], {}
+    for name in names:
+        try:
+            found.append(read(name))
+        except (CorruptFile, InvalidValue) as error:
+            damaged[name] = f"{error.what} {error.todo}"
+        except (NotFound, FileNotFoundError):
+            continue
+    return found, damaged
 
 
 @contextlib.contextmanager
@@ -134,15 +189,25 @@ def hold(path: Path, what: str) -> Iterator[None]:
     Busy
         If another process holds it.
     """
-    with try_lock(path) as held:
-        if not held:
-            raise Busy(f"{what} by another process.", "Wait for it to end, or stop it first.")
-        yield
+    for _ in range(_TRIES):
+        with try_lock(path) as held:
+            if held:
+                yield
+                return
+        time.sleep(0.02)
+    raise Busy(f"{what} by another process.", "Wait for it to end, or stop it first.")
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock on ``path``."""
-    if not path.exists():
+    """Whether a living process holds the lock on ``path``. It looks with a shared lock, so that others who look do not count."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
         return False
-    with try_lock(path) as held:
-        return not held
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -44,8 +44,9 @@ def fill(checkpoint: Checkpoint) -> Path | None:
     if not graph.is_file() or files.sha256_file(graph) != made.get("sha256"):
         return None
     model = onnx.load(graph)
-    runs.verify(checkpoint)
-    weights = safetensors.numpy.load_file(runs.sampled_file(checkpoint))
+    sampled = runs.sampled_file(checkpoint)
+    runs.verify(checkpoint, sampled.name)
+    weights = safetensors.numpy.load_file(sampled)
     for tensor in model.graph.initializer:
         if not tensor.HasField("raw_data"):
             value = weights.get(tensor.name)

@@ -17,7 +17,6 @@ from typing import Any
 
 import jinja2
 import numpy as np
-import safetensors.torch
 import torch
 
 from gan_aug import audit, checkpoint, classifier, files, images, runs, sample, stats, workspace
@@ -79,7 +78,7 @@ def publish(reference: str, name: str, out: Path) -> Path:
             place = runs.snapshot_folder(folder, snapshot.step)
             place.mkdir(parents=True)
             weights = place / meta["sampled"]
-            safetensors.torch.save_file({key: value.contiguous() for key, value in half.items()}, weights)
+            checkpoint.save_weights(half, weights)
             size = weights.stat().st_size
             if size > LARGEST:
                 raise InvalidValue(
@@ -95,7 +94,8 @@ def publish(reference: str, name: str, out: Path) -> Path:
             done = runs.RunStatus("finished", snapshot.step, snapshot.kimg, snapshot.kimg, 0.0, "Published.", (), runs.now())
             runs.write_status(folder, done)
     except FileExistsError:
-        raise InvalidValue(f"There already is a folder {out / name}.", "Choose another name, or delete it first.") from None
+        place = out / name if out.is_dir() else out
+        raise InvalidValue(f"{place} is already there.", "Choose another name or folder, or delete it first.") from None
     return out / name
 
 
@@ -171,8 +171,16 @@ def write_card(run_id: str, attribution: str = "") -> Path:
     ----------
     attribution : str
         How the makers of the images ask to be named; goes into the card.
+
+    Raises
+    ------
+    NotFound, InvalidValue
+        If there is no such run, or it was not published.
     """
     run, snapshot = runs.resolve(run_id)
+    meta = runs.read_meta(Path(snapshot.folder))
+    if "published_from" not in meta:
+        raise InvalidValue(f"Run {run.id} is no published one.", f"Publish it first: gan-aug publish {run_id} --name NAME")
     folder = runs.run_folder(run.id)
     latest: dict[tuple[Any, ...], record.MetricRecord] = {}
     for line in record.evaluations(run.id):
@@ -187,7 +195,7 @@ def write_card(run_id: str, attribution: str = "") -> Path:
     text = environment.get_template("card.md.j2").render(
         run=run,
         snapshot=snapshot,
-        meta=runs.read_meta(Path(snapshot.folder)),
+        meta=meta,
         title=entry(run.spec).title if run.kind == "gan" else "EfficientNet classifier",
         paper=f"{entry(run.spec).paper} (arXiv {entry(run.spec).arxiv})" if run.kind == "gan" else None,
         sources=sources,

@@ -23,7 +23,7 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +37,8 @@ State = Literal["new", "running", "stopped", "finished", "failed", "lost"]
 META_FORMAT = 1
 BEST_NAME = "best.json"  # which snapshot was chosen; see choose_best
 OPTIMISERS_NAME = "optim.pt"  # in a snapshot from which a training goes on; a thinned one has none
+StatsPlace = tuple[int, int]  # how far statistics were read: the file's inode, and the byte in it
+STATS_START: StatsPlace = (0, 0)
 # What a longer training takes over.
 _TRAINED = (training_list.FILE, "stats.jsonl", "log.txt", "grids", "snapshots", "graph.onnx", "graph.json")
 PICTURES_NAME = "pictures.png"  # what a published GAN generates, beside its card; see publish.py
@@ -96,6 +98,15 @@ def run_folder(run_id: str) -> Path:
     )
 
 
+def is_there(run_id: str) -> bool:
+    """Whether there is a run of that id."""
+    try:
+        run_folder(run_id)
+    except NotFound:
+        return False
+    return True
+
+
 def _run_ids() -> list[str]:
     parents = (workspace.checkpoints(), workspace.pretrained())
     return sorted(path.parent.name for parent in parents for path in parent.glob("*/run.json") if not path.parent.name.startswith("."))
@@ -144,13 +155,26 @@ def longer(run_id: str, total_kimg: float) -> Run:
             f"The learning rates of run {run_id} fall to zero at {old.total_kimg:g} thousand images (lr_decay {old.lr_decay:g}).",
             f"Train a new run that is {total_kimg:g} thousand images long: gan-aug train {run.spec} --data {run.dataset} ...",
         )
-    if not any(OPTIMISERS_NAME in read_meta(Path(checkpoint.folder))["files"] for checkpoint in list_checkpoints(run_id)):
+    refuse_untrainable(run_id, fresh=False)
+    changed = {"id": new_run_id(run.id.rpartition("-")[0] or run.id), "config": to_dict(config), "parent": run.id}
+    return dataclasses.replace(run, **changed, created=now(), code_version=code_version())
+
+
+def refuse_untrainable(run_id: str, fresh: bool) -> None:
+    """Refuse to go on with a run whose snapshots hold weights alone, as published ones do; ``fresh``: one without a snapshot may begin.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    snapshots = list_checkpoints(run_id)
+    if fresh and not snapshots:
+        return
+    if not any(OPTIMISERS_NAME in read_meta(Path(found.folder))["files"] for found in snapshots):
         raise InvalidValue(
             f"No snapshot of run {run_id} holds what a training goes on from, but at most weights to sample with.",
             "Train a new run from the start.",
         )
-    changed = {"id": new_run_id(run.id.rpartition("-")[0] or run.id), "config": to_dict(config), "parent": run.id}
-    return dataclasses.replace(run, **changed, created=now(), code_version=code_version())
 
 
 def lengthen(run_id: str, total_kimg: float) -> Run:
@@ -181,7 +205,13 @@ def new_run_id(*words: str | int) -> str:
 
 
 def load_run(run_id: str) -> Run:
-    """The record of a run."""
+    """The record of a run.
+
+    Raises
+    ------
+    NotFound, CorruptFile
+        If there is none of that id, or its run.json is damaged.
+    """
     path = run_folder(run_id) / "run.json"
     status = path.stat()
     return _read_run(path, status.st_mtime_ns, status.st_size)
@@ -190,13 +220,23 @@ def load_run(run_id: str) -> Run:
 @functools.lru_cache(4096)
 def _read_run(path: Path, modified: int, size: int) -> Run:
     """Records never change, and pages list hundreds of them: read once, and shared. Time and size tell a folder made anew."""
-    return from_dict(Run, files.read_json(path))
+    run = files.read_record(Run, path)
+    files.refuse_renamed(path, run.id)
+    return run
+
+
+def scan_runs(kind: str | None = None) -> tuple[list[Run], dict[str, str]]:
+    """The runs, newest first, of one kind (``gan`` or ``classifier``) if given; and by id a notice for each that cannot be read.
+
+    Nobody knows of what kind a damaged one is, so all of them are named.
+    """
+    found, damaged = files.read_each(load_run, _run_ids())
+    return sorted((run for run in found if kind in (None, run.kind)), key=lambda run: run.created, reverse=True), damaged
 
 
 def list_runs(kind: str | None = None) -> list[Run]:
-    """All runs, newest first, of one kind (``gan`` or ``classifier``) if given."""
-    runs = [load_run(run_id) for run_id in _run_ids()]
-    return sorted((run for run in runs if kind in (None, run.kind)), key=lambda run: run.created, reverse=True)
+    """The readable runs, newest first, of one kind (``gan`` or ``classifier``) if given."""
+    return scan_runs(kind)[0]
 
 
 @contextlib.contextmanager
@@ -221,18 +261,31 @@ def write_status(folder: Path, status: RunStatus) -> None:
 
 
 def status(run_id: str) -> RunStatus:
-    """Where a run is now."""
+    """Where a run is now.
+
+    Raises
+    ------
+    NotFound, CorruptFile
+        If there is no such run, or its status.json is damaged.
+    """
     folder = run_folder(run_id)
     path = folder / "status.json"
     if not path.exists():
         fresh = RunStatus("new", 0, 0.0, float(load_run(run_id).config.get("total_kimg", 0.0)), 0.0, "Not started.", (), "")
         return dataclasses.replace(fresh, state="running", message="Starting.") if files.is_locked(folder / "run.lock") else fresh
-    found = from_dict(RunStatus, files.read_json(path))
+    todo = "Delete that file: snapshots and statistics stay, and a resumed training writes it anew."
+    found = files.read_record(RunStatus, path, todo)
     if files.is_locked(folder / "run.lock"):
         return dataclasses.replace(found, state="running")
     if found.state == "running":
         return dataclasses.replace(found, state="lost", message="The process that trained it is gone. It can be resumed.")
     return found
+
+
+def scan_statuses(listed: Iterable[Run]) -> tuple[list[tuple[Run, RunStatus]], dict[str, str]]:
+    """Each of the runs with where it is now; and by id a notice for each whose status.json is damaged."""
+    by_id = {run.id: run for run in listed}
+    return files.read_each(lambda run_id: (by_id[run_id], status(run_id)), by_id)
 
 
 def append_log(folder: Path, message: str) -> None:
@@ -255,22 +308,22 @@ def truncate_stats(folder: Path, step: int) -> None:
         files.write_text(path, "".join(line for line in lines if json.loads(line)["step"] <= step))
 
 
-def read_stats(run_id: str, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """The lines of statistics from byte ``offset`` on, and the offset to go on from.
+def read_stats(run_id: str, place: StatsPlace = STATS_START) -> tuple[list[dict[str, Any]], StatsPlace]:
+    """The lines of statistics from a place on, and the place to go on from.
 
-    A last line that is still being written is left for the next call. When the file became shorter (the run was resumed from an earlier
-    snapshot) everything is read again, and the returned offset is smaller than the given one.
+    A last line that is still being written is left for the next call. When another file took the place of the one that was read (the run
+    was resumed from an earlier snapshot), everything is read again.
     """
     path = run_folder(run_id) / "stats.jsonl"
     if not path.exists():
-        return [], 0
+        return [], STATS_START
     with path.open("rb") as stream:
-        if offset > os.fstat(stream.fileno()).st_size:
-            offset = 0
+        file, known = os.fstat(stream.fileno()), place[0]
+        offset = place[1] if file.st_ino == known and file.st_size >= place[1] else 0
         stream.seek(offset)
         content = stream.read()
     whole = content[: content.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.splitlines()], offset + len(whole)
+    return [json.loads(line) for line in whole.splitlines()], (file.st_ino, offset + len(whole))
 
 
 def log_tail(run_id: str, lines: int = 30) -> str:
@@ -335,8 +388,8 @@ def read_meta(folder: Path) -> dict[str, Any]:
     return meta
 
 
-def verify(checkpoint: Checkpoint) -> None:
-    """Check every file of a snapshot against the digest recorded when it was written.
+def verify(checkpoint: Checkpoint, *names: str) -> None:
+    """Check files of a snapshot, all if none is named, against the digests recorded when they were written.
 
     Raises
     ------
@@ -344,9 +397,10 @@ def verify(checkpoint: Checkpoint) -> None:
         If a file is missing or differs.
     """
     folder = Path(checkpoint.folder)
-    for name, recorded in read_meta(folder)["files"].items():
-        path = folder / name
-        if not path.exists():
+    recorded_files = read_meta(folder)["files"]
+    for name in names or recorded_files:
+        path, recorded = folder / name, recorded_files.get(name)
+        if recorded is None or not path.exists():
             raise CorruptFile(f"{path} is missing.", "Use an earlier snapshot of the run.")
         if path.stat().st_size != recorded["bytes"] or files.sha256_file(path) != recorded["sha256"]:
             raise CorruptFile(f"{path} does not have the bytes that were saved.", "Use an earlier snapshot of the run.")
@@ -364,9 +418,24 @@ def choose_best(run_id: str, step: int, reason: str) -> None:
 
 
 def best(run_id: str) -> dict[str, Any] | None:
-    """What was recorded of the best snapshot: ``step``, ``reason`` and ``created``; None before one was chosen."""
+    """What was recorded of the best snapshot: ``step``, ``reason`` and ``created``; None before one was chosen.
+
+    Raises
+    ------
+    CorruptFile
+        If best.json is not readable, or does not say which and why.
+    """
     path = run_folder(run_id) / BEST_NAME
-    return files.read_json(path) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        recorded = files.read_json(path)
+        whole = isinstance(recorded["step"], int) and isinstance(recorded["reason"], str)
+    except (OSError, ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise CorruptFile(f"{path} is damaged.", f"Delete that file, and choose again with: gan-aug evaluate {run_id} --select")
+    return recorded
 
 
 def resolve(reference: str) -> tuple[Run, Checkpoint]:

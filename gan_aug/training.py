@@ -25,12 +25,18 @@ def recorded(run_id: str) -> Iterator[None]:
     ------
     Busy
         If another process trains it already.
+    InvalidValue
+        If it was published: from weights alone no training goes on, and one from the start would take their place.
     """
+    runs.refuse_untrainable(run_id, fresh=True)
+    before = runs.status(run_id)
     with runs.training_lock(run_id):
         try:
             yield
         except BaseException as error:
             folder = runs.run_folder(run_id)
+            if before.state == "finished" and dataclasses.replace(runs.status(run_id), state="finished") == before:
+                raise  # nothing was begun, so the run is as finished as it was
             reason = getattr(error, "what", None) or f"{type(error).__name__}: {error}"
             state = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
             runs.write_status(folder, dataclasses.replace(runs.status(run_id), state=state, message=reason, updated=runs.now()))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gan_aug import files, store, workspace
-from gan_aug.errors import Busy, InvalidValue
+from gan_aug.errors import Busy, CorruptFile, InvalidValue, NotFound
 from gan_aug.jobs import Progress, Stopped, kinds
 from gan_aug.records import from_dict, to_dict
 
@@ -195,15 +195,29 @@ def _sweep(arguments: kinds.RunSweep, progress: Progress) -> dict[str, Any]:
         def at_point(share: float, message: str) -> None:
             progress.report((number + share) / len(planned.points), f"{point.label}: {message}")
 
+        if _has_results(point.study):  # its GANs may be gone by now
+            return
         with study.hold_point(planned, point):
-            _train_recipes(planned, point, progress, at_point)
-            name = study.plan_point(planned, point).name
-        _study(kinds.RunStudy(name), _Part(progress, at_point))
+            if not study.is_planned(point):
+                _train_recipes(planned, point, progress, at_point)
+                study.plan_point(planned, point)
+        _study(kinds.RunStudy(point.study), _Part(progress, at_point))
 
     _in_turn(planned.points, run, progress)
     path = study.result_file(planned).with_name("report.html")
     report.write_sweep_html(planned.name, path)
     return {"sweep": planned.name, "report": str(path)}
+
+
+def _has_results(name: str) -> bool:
+    """Whether a study was gone through to its end; its report is the last that it writes."""
+    from gan_aug import study
+
+    try:
+        study.load_analysis(name)
+    except (NotFound, CorruptFile):
+        return False
+    return (workspace.studies() / name / "report.html").exists()
 
 
 def _in_turn(items: Sequence[_T], run: Callable[[_T], object], progress: Progress) -> None:
@@ -225,12 +239,12 @@ def _in_turn(items: Sequence[_T], run: Callable[[_T], object], progress: Progres
 
 
 def _train_recipes(sweep: Any, point: Any, progress: Progress, report: Callable[[float, str], None]) -> None:
-    """Train the GANs of a point, or go on with them."""
+    """Train the GANs of a point, or go on with them; one that was deleted before the study was planned is trained anew."""
     from gan_aug import runs, study, train_gan
 
     for recipe in sweep.recipes:
         run_id = study.trained_for(sweep, point).get(recipe.text)
-        if run_id is None:
+        if run_id is None or not runs.is_there(run_id):
             options = {"class_name": recipe.class_name, "preset": sweep.preset, "settings": sweep.gan_settings}
             run_id = train_gan.prepare(recipe.gan, sweep.dataset, split_id=point.split_id, parent=sweep.name, **options).id
             study.note_run(sweep, point, recipe, run_id)

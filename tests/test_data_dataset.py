@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from made_images import arrays, save_dataset
 
+from gan_aug import cli
 from gan_aug.data import dataset
-from gan_aug.data.dataset import DatasetWriter, csv_text, list_datasets, open_dataset
+from gan_aug.data.dataset import DatasetWriter, csv_text, list_datasets, open_dataset, scan_datasets
 from gan_aug.errors import CorruptFile, InvalidValue, NotFound
 
 
@@ -65,6 +66,17 @@ def test_a_smaller_size_is_derived_once_and_kept(workspace: Path):
     assert not list(image_set.folder.glob(".*"))
 
 
+def test_one_picture_is_that_of_all_and_derives_no_other(workspace: Path):
+    save_dataset("made", arrays(5, 64))
+    image_set = open_dataset("made")
+    one = image_set.picture(3, 32)
+    assert not list(image_set.folder.glob("images-*"))
+    assert np.array_equal(one, image_set.at(32)[3])
+    assert np.array_equal(image_set.picture(3, 64), image_set.images[3])
+    with pytest.raises(InvalidValue, match="64 px and cannot give 128"):
+        image_set.picture(3, 128)
+
+
 def test_a_larger_size_is_refused(workspace: Path):
     save_dataset("made", arrays(2))
     with pytest.raises(InvalidValue, match="32 px and cannot give 64"):
@@ -102,6 +114,20 @@ def test_a_cut_off_file_is_named(workspace: Path, name: str):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(CorruptFile, match=name):
         open_dataset("made").images.sum()
+
+
+def test_a_damaged_dataset_does_not_hide_the_others(workspace: Path, capsys: pytest.CaptureFixture[str]):
+    for name in ("bad", "good"):
+        save_dataset(name, arrays(4))
+    (workspace / "datasets" / "bad" / "dataset.json").write_text("{}")
+    found, damaged = scan_datasets()
+    assert ([record.name for record in found], list(damaged)) == (["good"], ["bad"])
+    assert [record.name for record in list_datasets()] == ["good"]
+    assert cli.main(["data", "list"]) == 0
+    out, err = capsys.readouterr()
+    assert "good" in out and "bad" not in out and err.startswith("dataset.json of dataset 'bad' cannot be read")
+    with pytest.raises(CorruptFile, match="'bad'"):
+        open_dataset("bad")
 
 
 def test_an_array_of_objects_is_not_unpickled(workspace: Path):

@@ -181,6 +181,59 @@ def test_a_split_that_was_changed_by_hand_is_refused(phantom: str, workspace: Pa
         load_split(phantom, split.id)
 
 
+@pytest.mark.parametrize("ending", ["json", "parquet"])
+@pytest.mark.parametrize("content", [b"", b"{}", None])
+def test_a_split_that_cannot_be_read_is_named_each_time(phantom: str, ending: str, content: bytes | None):
+    split = load_split(phantom)
+    path = open_dataset(phantom).folder / "splits" / f"{split.id}.{ending}"
+    if content is None and ending == "json":
+        content = json.dumps(json.loads(path.read_text()) | {"novel": 1}).encode()
+    path.unlink() if content is None else path.write_bytes(content)
+    for _ in range(2):
+        with pytest.raises(CorruptFile) as caught:
+            list_splits(phantom)
+        assert str(path) in caught.value.what and f"Remove {split.id}.json and {split.id}.parquet" in caught.value.todo
+
+
+def test_splits_are_read_once_for_as_long_as_they_stay_as_they_are(phantom: str, monkeypatch: pytest.MonkeyPatch):
+    first, second = load_split(phantom), make_split(phantom, seed=1)
+    folder, read = open_dataset(phantom).folder, []
+    original = splits._read_and_check
+    monkeypatch.setattr(splits, "_read_and_check", lambda images, path: read.append(path.stem) or original(images, path))
+    for _ in range(3):
+        assert {split.id: split for split in list_splits(phantom)} == {first.id: first, second.id: second}
+    assert read == [second.id], "the first was read when it was loaded"
+    assert load_split(phantom, second.id) is load_split(phantom, second.id)
+    for path in (folder / "splits" / f"{second.id}.json", folder / "splits" / f"{second.id}.parquet"):
+        path.touch()
+        assert second in list_splits(phantom)
+    assert read == [second.id] * 3
+    for path, change in ((folder / "dataset.json", {"fingerprint": "e" * 64}), (folder / "table.parquet", None)):
+        read.clear()
+        path.write_text(json.dumps(json.loads(path.read_text()) | change)) if change else path.touch()
+        list_splits(phantom)
+        assert sorted(read) == sorted([first.id, second.id]), path.name
+
+
+def test_a_split_made_anew_in_the_place_of_another_is_seen(phantom: str):
+    split = load_split(phantom)
+    path = open_dataset(phantom).folder / "splits" / f"{split.id}.json"
+    path.write_text(path.read_text().replace('"rule": ""', '"rule": "x"'))
+    assert load_split(phantom, split.id).rule == "x"
+
+
+def test_few_splits_are_kept_in_memory(phantom: str, monkeypatch: pytest.MonkeyPatch):
+    made = [load_split(phantom), *(make_split(phantom, seed=seed) for seed in (1, 2))]
+    rows = len(made[0].parts)
+    monkeypatch.setattr(splits, "_kept", {})
+    monkeypatch.setattr(splits, "_KEPT_ROWS", 2 * rows)
+    assert {split.id for split in list_splits(phantom)} == {split.id for split in made}
+    kept = list(splits._kept.values())
+    assert len(kept) == 2 and kept[0].groups is kept[1].groups
+    monkeypatch.setattr(splits, "_KEPT_ROWS", 0)
+    assert len(list_splits(phantom)) == 3 and len(splits._kept) == 1
+
+
 def test_the_record_is_readable_and_small(phantom: str, workspace: Path):
     split = load_split(phantom)
     stored = json.loads((workspace / "datasets" / phantom / "splits" / f"{split.id}.json").read_text())

@@ -1,6 +1,7 @@
 """Jobs, without processes of their own: arguments, states, slots, the work of a job in this process. With processes: tests/faults."""
 
 import dataclasses
+import fcntl
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from gan_aug import doctor, files, jobs, store, work
-from gan_aug.errors import InvalidValue, NotFound, UnknownKey, UserError
+from gan_aug.errors import Busy, InvalidValue, NotFound, UnknownKey, UserError
 from gan_aug.jobs import kinds, queue, run, slots, workers
 from gan_aug.workspace import processors
 
@@ -103,7 +104,90 @@ def test_paths_are_kept_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def test_jobs_are_listed_newest_first() -> None:
     made = [jobs.submit("sleep", {}).id for _ in range(3)]
     assert [job.id for job in jobs.list_jobs()] == made[::-1]
-    assert [job.id for job in jobs.list_jobs(limit=1)] == made[2:]
+
+
+def test_jobs_that_wait_or_run_are_listed_however_many_newer_ones_there_are() -> None:
+    running, waiting, *ended = [jobs.submit("sleep", {}).id for _ in range(5)]
+    assert queue.claim(running)
+    for job_id in ended:
+        jobs.cancel(job_id)
+    assert [job.id for job in jobs.list_jobs(limit=1)] == [ended[2], waiting, running]
+    assert len(jobs.list_jobs()) == 5
+
+
+# --- asking twice ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def claim() -> Iterator[Callable[[jobs.Job], None]]:
+    """Let a job run, as far as anybody can see from outside."""
+    locks = []
+
+    def run(job: jobs.Job) -> None:
+        locks.append(slots.take_lock(queue.lock_file(job.id), "test"))
+        assert queue.claim(job.id)
+
+    yield run
+    for lock in locks:
+        slots.release_lock(lock)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        ("demo", {}),
+        ("split", {"name": "d"}),
+        ("train_gan", {"gan": "dcgan", "data": "d", "settings": {"augment": ("translation", "cutout"), "batch_size": 8}}),
+        ("train_gan", {"run_id": "r"}),
+        ("evaluate", {"reference": "r", "data": "d"}),
+        ("study", {"name": "s"}),
+    ],
+)
+def test_the_same_asked_twice_is_one_job(kind: str, arguments: dict[str, Any], claim: Callable[[jobs.Job], None]) -> None:
+    job = jobs.submit(kind, arguments)
+    assert jobs.submit(kind, arguments) == job, "while it waits"
+    claim(job)
+    assert jobs.submit(kind, arguments).id == job.id, "a double click, and the worker was quick"
+    assert [found.id for found in jobs.list_jobs()] == [job.id]
+    other = jobs.submit("split", {"name": "another"})
+    assert other.id != job.id
+    assert queue.finish(jobs.get(job.id), "done").status == "done"
+    assert jobs.submit(kind, arguments).id not in (job.id, other.id), "what is done can be asked for again"
+
+
+def test_clicks_at_the_same_moment_make_one_job() -> None:
+    made = []
+    threads = [threading.Thread(target=lambda: made.append(jobs.submit("demo", {}).id)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 6 and len(set(made)) == len(jobs.list_jobs()) == 1
+
+
+@pytest.mark.parametrize("kind", ["evaluate", "select_best", "audit"])
+def test_a_measurement_that_runs_does_not_stand_for_one_asked_for_later(
+    kind: str, claim: Callable[[jobs.Job], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The training that it looks at may have written another snapshot since."""
+    arguments = {"run_id" if kind == "select_best" else "reference": "r", "data": "d"}
+    running = jobs.submit(kind, arguments)
+    claim(running)
+    monkeypatch.setattr(queue, "DOUBLE_CLICK_SECONDS", 0.0)
+    waiting = jobs.submit(kind, arguments)
+    assert waiting.id != running.id
+    assert jobs.submit(kind, arguments).id == waiting.id
+
+
+def test_a_job_that_is_to_stop_or_was_killed_does_not_stand_for_a_new_one(claim: Callable[[jobs.Job], None]) -> None:
+    stopping = jobs.submit("study", {"name": "s"})
+    claim(stopping)
+    jobs.cancel(stopping.id)
+    killed = jobs.submit("study", {"name": "s"})
+    assert killed.id != stopping.id
+    assert queue.claim(killed.id), "and its process is gone at once: nobody holds its lock"
+    assert jobs.submit("study", {"name": "s"}).id not in (stopping.id, killed.id)
+    assert jobs.get(killed.id).status == "lost"
 
 
 def test_an_unknown_job_is_named() -> None:
@@ -473,6 +557,21 @@ os.kill(os.getpid(), 9)
         os.kill(child, signal.SIGKILL)
 
 
+def test_to_look_whether_a_lock_is_held_neither_counts_as_holding_it_nor_refuses_it(workspace: Path) -> None:
+    path = workspace / "lock"
+    assert not files.is_locked(path)
+    path.touch()
+    with path.open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)  # what another process does while it looks
+        assert not files.is_locked(path)
+        threading.Timer(0.03, fcntl.flock, (looking, fcntl.LOCK_UN)).start()
+        with files.hold(path, "It is held"):
+            assert files.is_locked(path)
+            with pytest.raises(Busy, match="It is held by another process"), files.hold(path, "It is held"):
+                pass
+    assert not files.is_locked(path)
+
+
 # --- the worker's rules ------------------------------------------------------------------------------------------------------------------
 
 
@@ -551,6 +650,17 @@ def test_processes_are_told_where_everything_is(tmp_path: Path, monkeypatch: pyt
 class FakeProcess:
     def poll(self) -> int:
         return 0
+
+
+def test_a_worker_that_cannot_write_its_log_says_so(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue.enqueue("sleep", {}, "test")
+    monkeypatch.delenv("GAN_AUG_AUTOSTART")
+    monkeypatch.setattr(workers, "_start_detached", lambda *_: pytest.fail("no worker is started without a log"))
+    (workspace / "jobs").mkdir()
+    (workspace / "jobs" / "worker.log").mkdir()
+    with pytest.raises(store.DatabaseUnavailable) as caught:
+        jobs.ensure_worker()
+    assert str(workspace / "jobs") in caught.value.what and caught.value.todo
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "nan"])

@@ -95,6 +95,31 @@ def test_a_name_is_taken_once(trained: str) -> None:
         publish.publish(trained, SHIPPED, pretrained())
 
 
+def test_a_file_in_the_place_of_the_folder_is_named(trained: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidValue, match=r"/file is already there"):
+        publish.publish(trained, SHIPPED, tmp_path / "file")
+
+
+def test_a_run_that_was_not_published_gets_no_card(trained: str) -> None:
+    folder = runs.run_folder(trained.partition("@")[0])
+    before = set(folder.rglob("*"))
+    with pytest.raises(InvalidValue, match="is no published one") as refusal:
+        publish.write_card(trained)
+    assert f"gan-aug publish {trained} --name" in refusal.value.todo
+    assert set(folder.rglob("*")) == before
+
+
+def test_a_published_run_is_not_trained_again_in_its_place(trained: str) -> None:
+    publish.publish(trained, SHIPPED, pretrained())
+    folder = pretrained() / SHIPPED
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(InvalidValue, match="at most weights to sample with"):
+        train_gan.train(SHIPPED)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in before), "every user of the machine may read them"
+
+
 def test_the_card_says_what_was_measured(trained: str, phantom: str) -> None:
     publish.publish(trained, SHIPPED, pretrained())
     kid = evaluate.evaluate(SHIPPED, phantom, "val", "random-conv", 12)[0]

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -28,6 +29,9 @@ def finish(name: str, schemes: dict[str, float], question: str | None = None) ->
     """A study whose predictions are made up: each scheme tells the classes apart by that many standard deviations."""
     planned = study.plan(name, "phantom", tuple(schemes), (0, 1), ClassifierConfig(resolution=64), question=question)
     exams = [study.val_exam(name)]
+    for run_id in ("run-0", "run-1"):
+        if not runs.is_there(run_id):
+            make_gan(run_id, [])
     for cell in study.cells(planned):
         study.write_cell(cell, f"run-{cell.seed}", answers(exams, cell, schemes[cell.scheme]))
     exams += study.open_test(name)
@@ -131,6 +135,22 @@ def test_other_studies_on_the_same_test_part_are_named(phantom: str, tmp_path: P
     finish("second", {"standard": 2.0})
     text = report.write_html("second", tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Other studies have read it too: first." in text
+    shutil.copytree(study.study_folder("second"), study.study_folder("second").with_name("a copy"))
+    shutil.copytree(study.study_folder("second"), study.study_folder("copy"))
+    (study.study_folder("first") / "study.json").write_text("{")
+    text = report.write_html("second", tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Other studies have read it too: first." in text, "one whose plan is damaged has read it all the same, a copy has not"
+
+
+def test_a_study_can_be_reported_without_its_dataset_and_generators(phantom: str, tmp_path: Path) -> None:
+    make_gan("G", seen_in("train"))
+    finish("s", {"none": 1.0, "standard+synthetic:G@1.0": 2.0})
+    shutil.rmtree(open_dataset("phantom").folder)
+    shutil.rmtree(runs.run_folder("G"))
+    settled = study.load_plan("s")
+    text = report.write_html("s", tmp_path / "r.html").read_text(encoding="utf-8")
+    assert f"{settled.study.split_id}, which is no longer in this workspace" in text
+    assert "<code>G@1.5</code>" in text and "none: whether it repeats images" in text
 
 
 def test_figures_hold_every_arm_in_its_own_colour_and_dash(phantom: str) -> None:

@@ -56,6 +56,80 @@ def test_records_are_read_once_and_again_when_the_folder_is_another(workspace):
     assert runs.load_run(run.id).dataset == "another"
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", "Expecting value"),
+        ('{"id": "dcgan-64', "Unterminated string"),
+        ("[]", "list"),
+        ("no-kind", "'kind'"),
+        ({"novel": 1}, "Run has no 'novel'"),
+        ({"config": None}, "config cannot be None"),
+        ({"created": 5}, "created cannot be 5"),
+    ],
+)
+def test_a_damaged_record_is_named_and_does_not_hide_the_other_runs(workspace, content, says):
+    good, bad = make_run(), make_run("bad")
+    path = runs.run_folder(bad.id) / "run.json"
+    if content == "no-kind":
+        files.write_json(path, {name: value for name, value in to_dict(bad).items() if name != "kind"})
+    elif isinstance(content, dict):
+        files.write_json(path, {**to_dict(bad), **content})
+    else:
+        path.write_text(content)
+    for _ in range(2):
+        with pytest.raises(CorruptFile) as caught:
+            runs.load_run(bad.id)
+    assert caught.value.what.startswith(f"{path} cannot be read (") and says in caught.value.what
+    assert f"delete the folder {path.parent}" in caught.value.todo
+    assert runs.list_runs() == runs.list_runs("gan") == [good]
+    assert runs.scan_runs("classifier") == ([], {bad.id: f"{caught.value.what} {caught.value.todo}"})
+
+
+def test_a_folder_that_was_given_another_name_is_told(workspace):
+    run = make_run()
+    folder = runs.run_folder(run.id)
+    folder.rename(folder.with_name("mine"))
+    with pytest.raises(CorruptFile) as caught:
+        runs.load_run("mine")
+    assert str(folder.with_name("mine")) in caught.value.what and caught.value.todo == f"Call the folder {run.id} again."
+    folder.with_name("mine").rename(folder.with_name("my run"))
+    found, damaged = runs.scan_runs()
+    assert found == [] and list(damaged) == ["my run"] and "'my run' cannot be a run id" in damaged["my run"]
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"state": "running"}', "state", "novel"])
+def test_a_damaged_status_is_named_and_only_its_run_is_without_one(workspace, content):
+    good, bad = make_run(), make_run("bad")
+    path = runs.run_folder(bad.id) / "status.json"
+    status = dataclasses.asdict(runs.status(good.id))
+    if content in ("state", "novel"):
+        files.write_json(path, {**status, content: "asleep"})
+    else:
+        path.write_text(content)
+    with pytest.raises(CorruptFile) as caught:
+        runs.status(bad.id)
+    assert str(path) in caught.value.what and "Delete that file" in caught.value.todo
+    found, damaged = runs.scan_statuses(runs.list_runs())
+    assert found == [(good, runs.status(good.id))]
+    assert list(damaged) == [bad.id] and str(path) in damaged[bad.id]
+    path.unlink()
+    assert runs.status(bad.id).state == "new"
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"step": "10", "reason": "KID"}', '{"step": 10}'])
+def test_a_damaged_choice_of_the_best_is_named(workspace, content):
+    run = make_run()
+    add_snapshot(run, 10, 1.0)
+    path = runs.run_folder(run.id) / runs.BEST_NAME
+    path.write_text(content)
+    for call in (runs.best, runs.resolve):
+        with pytest.raises(CorruptFile) as caught:
+            call(run.id)
+        assert str(path) in caught.value.what and "Delete that file" in caught.value.todo
+    assert runs.resolve(f"{run.id}@last")[1].step == 10
+
+
 def test_shipped_runs_are_listed(workspace, monkeypatch):
     monkeypatch.setenv("GAN_AUG_CHECKPOINTS", str(workspace / "checkpoints" / "pretrained"))
     run = make_run("shipped")
@@ -126,20 +200,50 @@ def test_verify_names_what_is_missing_or_changed(workspace):
         runs.verify(checkpoint)
 
 
+def test_files_that_are_not_asked_for_are_not_verified(workspace):
+    run = make_run()
+    add_snapshot(run, 10, 1.0)
+    checkpoint = runs.list_checkpoints(run.id)[0]
+    other = runs.Path(checkpoint.folder) / "optim.pt"
+    other.write_bytes(b"x")
+    meta = runs.Path(checkpoint.folder) / "meta.json"
+    content = files.read_json(meta)
+    files.write_json(meta, {**content, "files": {**content["files"], "optim.pt": {"sha256": "0" * 64, "bytes": 1}}})
+    runs.verify(checkpoint, "G.safetensors")
+    with pytest.raises(CorruptFile, match=r"optim\.pt does not have"):
+        runs.verify(checkpoint)
+    with pytest.raises(CorruptFile, match=r"D\.safetensors is missing"):
+        runs.verify(checkpoint, "D.safetensors")
+
+
 def test_statistics_are_read_as_they_grow(workspace):
     run = make_run()
     folder = runs.run_folder(run.id)
-    assert runs.read_stats(run.id) == ([], 0)
+    assert runs.read_stats(run.id) == ([], runs.STATS_START)
     runs.append_stats(folder, {"step": 1})
-    lines, offset = runs.read_stats(run.id)
+    lines, place = runs.read_stats(run.id)
     with (folder / "stats.jsonl").open("a") as stream:
         stream.write('{"step": 2')  # a line that is still being written
-    assert (lines, runs.read_stats(run.id, offset)) == ([{"step": 1}], ([], offset))
+    assert (lines, runs.read_stats(run.id, place)) == ([{"step": 1}], ([], place))
     with (folder / "stats.jsonl").open("a") as stream:
         stream.write("}\n")
-    assert runs.read_stats(run.id, offset)[0] == [{"step": 2}]
+    lines, place = runs.read_stats(run.id, place)
+    assert lines == [{"step": 2}]
     runs.truncate_stats(folder, 1)
-    assert runs.read_stats(run.id, offset + 20)[0] == [{"step": 1}]
+    assert runs.read_stats(run.id, place)[0] == [{"step": 1}]
+
+
+def test_statistics_of_a_resumed_run_are_read_anew_however_long_they_have_become(workspace):
+    run = make_run()
+    folder = runs.run_folder(run.id)
+    for step in range(4):
+        runs.append_stats(folder, {"step": step})
+    _, place = runs.read_stats(run.id)
+    runs.truncate_stats(folder, 1)
+    resumed = [{"step": 0}, {"step": 1}, *({"step": step, "speed": 10.0**step} for step in range(2, 9))]
+    for line in resumed[2:]:
+        runs.append_stats(folder, line)
+    assert runs.read_stats(run.id, place)[0] == resumed
 
 
 def test_status_is_told_by_the_lock(workspace):

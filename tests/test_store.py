@@ -1,6 +1,7 @@
 """The database: schema and migrations, transactions, reviews, curated sets, backups."""
 
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from gan_aug import migrations, runs, store
+from gan_aug import files, jobs, migrations, runs, store
 from gan_aug.errors import CorruptFile, InvalidValue, NotFound, UserError
 from gan_aug.records import Review, Run, SyntheticImage
 from gan_aug.store import backups, database, engine, tables
@@ -120,6 +121,36 @@ def test_a_database_that_stays_locked_is_named(workspace: Path, monkeypatch: pyt
     blocker.close()
     store.add_note("run", "text")
     assert len(store.notes("run")) == 1
+
+
+def test_a_folder_in_which_nothing_can_be_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GAN_AUG_HOME", str(tmp_path / "file" / "workspace"))
+    for attempt in (store.batches, jobs.list_jobs, lambda: jobs.submit("demo", {})):
+        with pytest.raises(store.DatabaseUnavailable) as caught:
+            attempt()
+        assert str(tmp_path / "file" / "workspace") in caught.value.what and "Not a directory" in caught.value.what
+        assert "is writable" in caught.value.todo
+
+
+def test_a_full_disk_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "write_bytes", refuse)
+    with pytest.raises(store.DatabaseUnavailable) as caught:
+        jobs.list_jobs()
+    assert caught.value.what == f"{workspace} cannot be used: No space left on device."
+    assert caught.value.todo.startswith("Free some space")
+
+
+def test_what_cannot_be_changed_to_the_right_journal_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    monkeypatch.setattr(database, "set_journal", refuse)
+    with pytest.raises(store.DatabaseUnavailable, match=r"gan_aug\.db cannot be used: attempt to write a readonly database"):
+        store.batches()
 
 
 def test_a_writer_that_was_refused_tries_again(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -541,6 +572,14 @@ def test_a_backup_holds_everything_and_ten_are_kept(workspace: Path) -> None:
     assert [note.text for note in store.notes("run")] == ["kept"]
     store.backup()
     assert older.exists(), "backups made before a migration are not thinned out"
+
+
+def test_a_backup_that_has_no_place_is_told(workspace: Path) -> None:
+    store.add_note("run", "text")
+    (workspace / "backups").write_text("")
+    with pytest.raises(UserError) as caught:
+        store.backup()
+    assert str(workspace / "backups") in caught.value.what and "writable" in caught.value.todo
 
 
 def test_the_daily_backup_is_made_once_a_day(workspace: Path) -> None:

@@ -19,7 +19,8 @@ from gan_aug.data.phantom import make_phantom
 from gan_aug.data.split import load_split
 from gan_aug.errors import Busy, CorruptFile, InvalidValue, LeakError, NotFound, UserError
 from gan_aug.records import ClassifierConfig, GanConfig, Prediction, Run, SeenImage, SyntheticImage, to_dict
-from gan_aug.study import words
+from gan_aug.report.tables import analysis_of
+from gan_aug.study import history, words
 from gan_aug.study.measure import measure_part
 from gan_aug.study.results import Comparison
 from gan_aug.train_classifier import loop
@@ -198,6 +199,15 @@ def test_initial_weights_that_have_seen_test_are_refused(phantom: str, tmp_path:
     for weights in ("C@last", str(copy)):
         with pytest.raises(LeakError, match="C"):
             plan(config=dataclasses.replace(TINY, weights=weights))
+
+
+def test_initial_weights_of_a_run_whose_record_is_damaged_still_answer_for_what_they_have_seen(phantom: str, tmp_path: Path) -> None:
+    make_classifier("C", seen_in("test"))
+    copy = tmp_path / "copy.safetensors"
+    shutil.copy(Path(runs.list_checkpoints("C")[0].folder) / "classifier.safetensors", copy)
+    (runs.run_folder("C") / "run.json").write_text("{")
+    with pytest.raises(LeakError, match="C"):
+        plan(config=dataclasses.replace(TINY, weights=str(copy)))
 
 
 def test_a_curated_set_answers_for_the_run_that_generated_it(phantom: str) -> None:
@@ -487,6 +497,49 @@ def predictions_of(cell: study.Cell) -> list[Prediction]:
     return [Prediction(**row) for row in pd.read_parquet(cell.folder / "predictions.parquet").to_dict("records")]
 
 
+@pytest.mark.usefixtures("small_network")
+def test_a_cell_whose_run_was_deleted_is_new_and_trained_again(phantom: str) -> None:
+    planned = plan(config=dataclasses.replace(TINY, steps=2))
+    stopped = train_classifier.run_cell(planned, "none", 0, should_stop=lambda: True)
+    trained = train_classifier.run_cell(planned, "standard", 0)
+    assert (stopped.state, trained.state) == ("stopped", "trained")
+    for cell in (stopped, trained):
+        shutil.rmtree(runs.run_folder(cell.run_id))
+        gone = study.find_cell(planned, cell.scheme, 0)
+        assert (gone.state, gone.run_id, gone.parts) == ("new", None, ())
+        assert gone.message == f"Its run {cell.run_id} was deleted; it is trained anew."
+    assert study.predictions("s").empty
+    for scheme in planned.schemes:
+        train_classifier.run_cell(planned, scheme, 0)
+    assert {cell.state for cell in study.cells("s")} == {"done"}
+    assert not {cell.run_id for cell in study.cells("s")} & {stopped.run_id, trained.run_id}
+
+
+def test_a_finished_cell_needs_its_run_no_more_even_if_the_reading_is_done_again(done: str) -> None:
+    first, second = study.cells(done)[:2]
+    kept = predictions_of(first)
+    study.write_cell(second, second.run_id, [prediction for prediction in predictions_of(second) if prediction.part == "val"])
+    shutil.rmtree(runs.run_folder(first.run_id))
+    assert study.cells(done)[0] == first
+    train_classifier.run_cell(done, second.scheme, second.seed)
+    assert study.cells(done)[:2] == [first, second] and predictions_of(first) == kept
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_cell_whose_status_is_damaged_says_so_and_goes_on_without_it(phantom: str) -> None:
+    planned = plan(("none",), config=dataclasses.replace(TINY, steps=2))
+    cell = train_classifier.run_cell(planned, "none", 0, should_stop=lambda: True)
+    path = runs.run_folder(cell.run_id) / "status.json"
+    path.write_text("{")
+    damaged = study.find_cell(planned, "none", 0)
+    assert damaged.state == "failed" and damaged.message.startswith(f"{path} cannot be read")
+    path.unlink()
+    assert train_classifier.run_cell(planned, "none", 0).state == "done"
+    (cell.folder / "cell.json").write_text("{}")
+    with pytest.raises(CorruptFile, match=r"cell\.json is damaged"):
+        study.cells("s")
+
+
 def test_a_plan_that_was_changed_after_test_was_read_is_refused(done: str) -> None:
     path = study.study_folder(done) / "study.json"
     settled = files.read_json(path)
@@ -532,6 +585,20 @@ def test_a_cell_is_not_run_twice_at_once(done: str) -> None:
         train_classifier.run_cell(done, cell.scheme, cell.seed)
 
 
+@pytest.mark.parametrize("content", ["", "{}", "novel", "renamed"])
+def test_a_damaged_plan_is_named_and_does_not_hide_the_other_studies(phantom: str, content: str) -> None:
+    good, bad = plan(), plan(name="bad", seeds=(1,))
+    path = study.study_folder(bad.name) / "study.json"
+    settled = files.read_json(path)
+    changed = {"novel": settled | {"novel": 1}, "renamed": settled | {"study": settled["study"] | {"name": "t"}}}
+    path.write_text(json.dumps(changed[content]) if content in changed else content)
+    with pytest.raises(CorruptFile) as error:
+        study.load_plan(bad.name)
+    assert error.value.what.startswith(str(path))
+    assert study.list_studies() == [good]
+    assert study.scan_studies()[1] == {bad.name: f"{error.value.what} {error.value.todo}"}
+
+
 def test_unknown_names_are_refused(done: str) -> None:
     with pytest.raises(NotFound, match="no cell"):
         train_classifier.run_cell(done, "none", 9)
@@ -557,6 +624,26 @@ def test_the_analysis_is_made_from_the_predictions_alone(done: str) -> None:
         assert value == pytest.approx(stats.auc(one["label"], one["score"]))
     assert stored.part("external").n == sum(study.load_plan(done).sizes["external"].values())
     json.dumps(to_dict(stored), allow_nan=False)
+
+
+def test_a_damaged_analysis_is_named_and_made_anew(done: str) -> None:
+    path = study.study_folder(done) / "analysis.json"
+    verdict = study.load_analysis(done).verdict
+    path.write_text("{")
+    with pytest.raises(CorruptFile) as error:
+        study.load_analysis(done)
+    assert str(path) in error.value.what and f"gan-aug study report {done}" in error.value.todo
+    assert analysis_of(done).verdict == study.load_analysis(done).verdict == verdict
+
+
+def test_what_a_deleted_generator_repeated_can_no_longer_be_looked_at(phantom: str) -> None:
+    make_gan("G", seen_in("train"))
+    plan(("none", "synthetic:G@1.0"))
+    settled = study.load_plan("s")
+    assert any("there is no audit of it" in caution for caution in history.cautions(settled))
+    shutil.rmtree(runs.run_folder("G"))
+    assert history.last_audit("G@1.5") is None
+    assert any("G@1.5" in caution and "its run was deleted" in caution for caution in history.cautions(settled))
 
 
 # --- what predictions say ----------------------------------------------------------------------------------------------------------------

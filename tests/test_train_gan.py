@@ -1,19 +1,22 @@
 """The training loop: exact resume, stops, divergence, and what it writes."""
 
 import contextlib
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import preloaded
 import pytest
+import safetensors
 import torch
 
 from gan_aug import catalog, checkpoint, device, files, images, randomness, runs, train_gan
 from gan_aug.data import training_list
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
-from gan_aug.errors import Busy, CorruptFile, Diverged, InvalidValue, NotFound
+from gan_aug.errors import Busy, CorruptFile, Diverged, InvalidValue, NotFound, UserError
 from gan_aug.gans import augment
 from gan_aug.records import GanConfig, from_dict
 from gan_aug.train_gan import graphs, loop, state
@@ -297,6 +300,57 @@ def test_a_full_disk_is_told_and_the_earlier_snapshot_is_whole(phantom, monkeypa
         train_gan.train(run.id)
     assert [saved.step for saved in runs.list_checkpoints(run.id)] == [4]
     runs.verify(runs.list_checkpoints(run.id)[0])
+
+
+def test_a_disk_that_is_full_for_the_weights_is_told_and_leaves_no_half_snapshot(phantom, monkeypatch):
+    run = prepare("dcgan")
+
+    def full(tensors, path):
+        raise safetensors.SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(checkpoint.safetensors.torch, "save_file", full)
+    with pytest.raises(UserError, match="step 4 could not be written") as refusal:
+        train_gan.train(run.id)
+    assert "Make room" in refusal.value.todo
+    assert not list((runs.run_folder(run.id) / "snapshots").iterdir())
+
+
+def test_every_user_of_the_machine_may_read_a_snapshot(phantom):
+    run = prepare("dcgan")
+    train_gan.train(run.id)
+    found = [path for path in runs.run_folder(run.id).rglob("step-*/*") if path.is_file()]
+    assert {path.suffix for path in found} >= {".safetensors", ".json", ".pt"}
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in found)
+
+
+def test_damage_to_what_is_not_sampled_does_not_keep_from_sampling(phantom):
+    run = prepare("dcgan")
+    train_gan.train(run.id)
+    saved = runs.list_checkpoints(run.id)[-1]
+    (Path(saved.folder) / "optim.pt").unlink()
+    assert checkpoint.load_sampled(saved)
+    with pytest.raises(CorruptFile, match=r"optim\.pt is missing"):
+        checkpoint.load_snapshot(saved)
+
+
+def test_a_run_of_which_only_the_sampled_weights_are_left_is_not_trained_anew_in_their_place(phantom):
+    run = prepare("dcgan")
+    train_gan.train(run.id)
+    checkpoint.thin(run.id, keep=1)
+    shutil.rmtree(runs.list_checkpoints(run.id)[-1].folder)
+    before = {path: path.read_bytes() for path in runs.run_folder(run.id).rglob("*") if path.is_file()}
+    with pytest.raises(InvalidValue, match="at most weights to sample with"):
+        train_gan.train(run.id)
+    assert {path: path.read_bytes() for path in runs.run_folder(run.id).rglob("*") if path.is_file()} == before
+
+
+def test_a_finished_run_stays_finished_when_its_data_are_gone(phantom):
+    run = prepare("dcgan")
+    train_gan.train(run.id)
+    shutil.rmtree(open_dataset("phantom").folder)
+    with pytest.raises(NotFound):
+        train_gan.train(run.id)
+    assert runs.status(run.id).state == "finished"
 
 
 def test_other_data_under_the_same_name_is_refused(phantom):

@@ -101,7 +101,7 @@ def _d_scores(run: Run, checkpoint: Checkpoint, pictures: np.ndarray) -> np.ndar
     path = Path(checkpoint.folder) / "D.safetensors"
     if not path.exists():
         return None
-    runs.verify(checkpoint)
+    runs.verify(checkpoint, path.name)
     n_classes = len(run.classes) if catalog.entry(run.spec).conditional else 0
     _, D = gans.spec(run.spec).build(from_dict(GanConfig, run.config), n_classes)
     D.load_state_dict(load_weights(path))

@@ -75,17 +75,32 @@ class ImageSet:
         InvalidValue
             If ``size`` is larger than the stored images: enlarging adds no detail.
         """
+        self._check(size)
         if size == self.record.size:
             return self.images
-        if not 8 <= size < self.record.size:
-            raise InvalidValue(
-                f"Dataset {self.record.name!r} is stored at {self.record.size} px and cannot give {size} px.",
-                f"Ask for at most {self.record.size} px, or import the pictures again with a larger --size.",
-            )
         path = self.folder / f"images-{size}.npy"
         if not path.exists():
             self._derive(path, size)
         return self._open(path, size)
+
+    def picture(self, row: int, size: int) -> np.ndarray:
+        """The image of one row at ``size`` pixels, (size, size, 3) uint8: that of :meth:`at`, without deriving all the others.
+
+        Raises
+        ------
+        InvalidValue
+            As :meth:`at`.
+        """
+        self._check(size)
+        stored = self.images[row]
+        return stored if size == self.record.size else resize(stored[None], size)[0]
+
+    def _check(self, size: int) -> None:
+        if size != self.record.size and not 8 <= size < self.record.size:
+            raise InvalidValue(
+                f"Dataset {self.record.name!r} is stored at {self.record.size} px and cannot give {size} px.",
+                f"Ask for at most {self.record.size} px, or import the pictures again with a larger --size.",
+            )
 
     def _derive(self, path: Path, size: int) -> None:
         """Write the images at a smaller size; two processes may do so at once, and the last rename wins with equal bytes."""
@@ -137,9 +152,15 @@ def open_dataset(name: str) -> ImageSet:
     return ImageSet(_read_record(folder), folder)
 
 
+def scan_datasets() -> tuple[list[Dataset], dict[str, str]]:
+    """The datasets of the workspace, by name; and by name a notice for each that cannot be read."""
+    names = sorted(path.parent.name for path in workspace.datasets().glob("[!.]*/dataset.json"))
+    return files.read_each(lambda name: _read_record(workspace.datasets() / name), names)
+
+
 def list_datasets() -> list[Dataset]:
-    """Every dataset of the workspace, by name."""
-    return [_read_record(path.parent) for path in sorted(workspace.datasets().glob("[!.]*/dataset.json"))]
+    """The readable datasets of the workspace, by name."""
+    return scan_datasets()[0]
 
 
 def _read_record(folder: Path) -> Dataset:

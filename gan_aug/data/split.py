@@ -10,9 +10,11 @@ hashes of the seed and the group's name, so the same seed gives the same split o
 """
 
 import dataclasses
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,9 +22,10 @@ from gan_aug import files
 from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.groups import equal_links, group_names, groups_of, large_groups, near_duplicates
 from gan_aug.errors import CorruptFile, InvalidValue, NotFound, UserError
-from gan_aug.records import PARTS, Split, from_dict, to_dict
+from gan_aug.records import PARTS, Split, to_dict
 
 UNUSED = "unused"  # the part of train groups that a fraction below 1 leaves out
+_KEPT_ROWS = 1_000_000  # images of all splits that are kept in memory together; at most 75 bytes each
 LIKE = "like "  # begins the rule of a split that was taken over: the id it had, or the name of its table, follows
 
 
@@ -278,17 +281,59 @@ def _write(images: ImageSet, split: Split) -> None:
     files.write_json(folder / f"{split.id}.json", values)
 
 
+_kept: dict[tuple[Any, ...], Split] = {}  # by file, dataset and what tells that one of them changed; the last used at the end
+_keeping = threading.Lock()
+
+
 def _read(images: ImageSet, path: Path) -> Split:
-    """Read a split and check that it is the one that was written, for these images."""
-    split = from_dict(Split, files.read_json(path))
-    table = pd.read_parquet(path.with_suffix(".parquet"))
-    split = dataclasses.replace(split, parts=tuple(table["part"]), groups=tuple(table["group"]))
+    """A split, read and checked once for as long as its files and the dataset stay as they are: pages ask for every split at each run."""
+    tables = (path.with_suffix(".parquet"), images.folder / "table.parquet")
+    key = (path, images.record.fingerprint, *map(_stamp, (path, *tables)))
+    with _keeping:
+        split = _kept.pop(key, None)
+        if split is not None:
+            _kept[key] = split  # the last that was used
+            return split
+    split = _read_and_check(images, path)
+    with _keeping:
+        for old in [old for old in _kept if old[0] == path]:
+            del _kept[old]
+        groups = next((kept.groups for kept in _kept.values() if kept.groups == split.groups), split.groups)
+        _kept[key] = split = dataclasses.replace(split, groups=groups)  # splits of one dataset mostly have the same ones
+        while len(_kept) > 1 and sum(len(kept.parts) for kept in _kept.values()) > _KEPT_ROWS:
+            del _kept[next(iter(_kept))]
+    return split
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What tells that a file was written anew."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _read_and_check(images: ImageSet, path: Path) -> Split:
+    """Read a split and make sure that it is the one that was written, for these images.
+
+    Raises
+    ------
+    CorruptFile
+        If one of its files cannot be read, or does not match the split's fingerprint.
+    """
+    todo = f"Remove {path.name} and {path.stem}.parquet from {path.parent}, and make the split again."
+    split = files.read_record(Split, path, todo)
+    try:
+        table = pd.read_parquet(path.with_suffix(".parquet"), columns=["image_id", "pixel_sha256", "part", "group"])
+    except (OSError, ValueError) as error:
+        raise CorruptFile(f"{path.with_suffix('.parquet')} cannot be read ({error}).", todo) from None
+    names = {part: part for part in (*PARTS, UNUSED)}  # one text for all images of a part
+    parts = tuple(names.get(part, part) for part in table["part"])
+    split = dataclasses.replace(split, parts=parts, groups=tuple(table["group"]))
     digest = _fingerprint(table["pixel_sha256"], list(split.groups), images.table["label"].tolist(), list(split.parts))
     if digest != split.fingerprint or table["image_id"].tolist() != images.table["image_id"].tolist():
-        raise CorruptFile(
-            f"Split {split.id} of dataset {images.record.name!r} does not match its fingerprint.",
-            f"Remove {path.name} and {path.stem}.parquet, and make the split again.",
-        )
+        raise CorruptFile(f"Split {split.id} of dataset {images.record.name!r} does not match its fingerprint.", todo)
     return split
 
 
@@ -299,11 +344,19 @@ def list_splits(name: str) -> list[Split]:
     return [_read(images, path) for path in paths]
 
 
+def usual_splits(name: str) -> list[Split]:
+    """The splits of a dataset from which one has to be named, oldest first: whole ones where there are any.
+
+    Thinned splits, folds and held-out sources, which studies make in numbers, are only meant where they are named.
+    """
+    usual = [split for split in list_splits(name) if not split.rule or split.rule.startswith(LIKE)]
+    return [split for split in usual if split.fraction == 1.0] or usual
+
+
 def load_split(name: str, split_id: str | None = None) -> Split:
     """A split of a dataset: the named one, or else the only one (made with the default arguments if there is none).
 
-    Thinned splits, folds and held-out sources, which studies make in numbers, are only meant where they are named. One that was taken over
-    from elsewhere is also found by the id that it had there.
+    See :func:`usual_splits` for those that count then. One that was taken over from elsewhere is also found by the id that it had there.
 
     Raises
     ------
@@ -312,10 +365,7 @@ def load_split(name: str, split_id: str | None = None) -> Split:
     UserError
         If there are several and none was named.
     """
-    every = splits = list_splits(name)
-    if split_id is None:
-        usual = [split for split in every if not split.rule or split.rule.startswith(LIKE)]
-        splits = [split for split in usual if split.fraction == 1.0] or usual
+    splits = list_splits(name) if split_id is not None else usual_splits(name)
     if split_id is None and not splits:
         return make_split(name)
     if split_id is None and len(splits) > 1:

@@ -37,7 +37,7 @@ __all__ = [
 
 
 def submit(kind: str, arguments: Mapping[str, Any], by: str = "page") -> Job:
-    """Queue a job, and see to it that a worker is there.
+    """Queue a job, and see to it that a worker is there. Where a job that does the same waits or runs, that one is returned.
 
     Parameters
     ----------
@@ -53,6 +53,7 @@ def submit(kind: str, arguments: Mapping[str, Any], by: str = "page") -> Job:
     UserError
         If the kind or an argument is unknown, or a value is impossible; no job exists then.
     """
+    reap()  # a job that was killed does nothing any more
     job = queue.enqueue(kind, arguments, by)
     ensure_worker()
     return job

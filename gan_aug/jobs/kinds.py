@@ -268,12 +268,18 @@ class Sleep(Arguments):
             raise InvalidValue(f"seconds cannot be {self.seconds}.", "Give 0 to 3600.")
 
 
+# What it means to ask for the same while it waits or runs. same: nothing, one job does it. later: what it finds depends on when it starts,
+# as a training adds snapshots and runs, so only a job that still waits does it. more: each is work of its own.
+Again = Literal["same", "later", "more"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """A kind of job: what it takes, and whether it needs the device for long."""
+    """A kind of job: what it takes, whether it needs the device for long, and what asking for the same once more means."""
 
     arguments: type
     lane: Lane
+    again: Again = "same"
 
 
 KINDS: dict[str, Kind] = {
@@ -281,10 +287,10 @@ KINDS: dict[str, Kind] = {
     "import": Kind(ImportImages, "short"),
     "split": Kind(SplitDataset, "short"),
     "train_gan": Kind(TrainGan, "device"),
-    "export": Kind(ExportGenerator, "short"),
-    "evaluate": Kind(EvaluateGenerator, "device"),
-    "select_best": Kind(SelectBest, "device"),
-    "audit": Kind(AuditGenerator, "device"),
+    "export": Kind(ExportGenerator, "short", again="later"),
+    "evaluate": Kind(EvaluateGenerator, "device", again="later"),
+    "select_best": Kind(SelectBest, "device", again="later"),
+    "audit": Kind(AuditGenerator, "device", again="later"),
     "sample": Kind(SampleImages, "short"),
     "classify": Kind(TrainClassifier, "device"),
     "study": Kind(RunStudy, "device"),
@@ -292,8 +298,8 @@ KINDS: dict[str, Kind] = {
     "review_batch": Kind(MakeReviewBatch, "short"),
     "nearest": Kind(PrepareNearest, "short"),
     "project": Kind(ProjectImage, "short"),
-    "reindex": Kind(Reindex, "short"),
-    "sleep": Kind(Sleep, "device"),
+    "reindex": Kind(Reindex, "short", again="later"),
+    "sleep": Kind(Sleep, "device", again="more"),
 }
 
 

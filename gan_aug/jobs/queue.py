@@ -9,6 +9,7 @@ A running job holds a lock on its own folder. A row that says ``running`` withou
 
 import contextlib
 import datetime
+import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -19,12 +20,14 @@ import sqlalchemy as sa
 
 from gan_aug import files, workspace
 from gan_aug.errors import InvalidValue, NotFound
-from gan_aug.jobs.kinds import normalise
+from gan_aug.jobs.kinds import KINDS, normalise
 from gan_aug.records import Job
-from gan_aug.store.database import now, read, write
+from gan_aug.store.database import now, read, told, write
 from gan_aug.store.tables import jobs as table
 
 WAITING = "Waiting for its turn."
+OPEN = ("queued", "running")
+DOUBLE_CLICK_SECONDS = 5.0  # who asks for the same twice within so long has pressed a button twice
 
 
 def folder(job_id: str) -> Path:
@@ -41,19 +44,25 @@ def workspace_id() -> str:
     """A name for this workspace that stays when its machine is renamed.
 
     Several workspaces can share a database; each runs its own jobs, because their datasets and locks lie there.
+
+    Raises
+    ------
+    DatabaseUnavailable
+        If the folder of the workspace cannot be written, or read.
     """
     path = workspace.home() / "workspace-id"
-    if not path.exists():
-        draft = path.with_name(f".workspace-id.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-        files.write_text(draft, secrets.token_hex(8))
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)  # unlike a rename, it does not replace what another process has put there
-        draft.unlink()
-    return path.read_text(encoding="utf-8")
+    with told(workspace.home()):
+        if not path.exists():
+            draft = path.with_name(f".workspace-id.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+            files.write_text(draft, secrets.token_hex(8))
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)  # unlike a rename, it does not replace what another process has put there
+            draft.unlink()
+        return path.read_text(encoding="utf-8")
 
 
 def enqueue(kind: str, arguments: Mapping[str, Any], by: str) -> Job:
-    """Store a job that waits for its turn.
+    """Store a job that waits for its turn; where one that does the same waits or runs, that one is returned.
 
     Raises
     ------
@@ -73,8 +82,33 @@ def enqueue(kind: str, arguments: Mapping[str, Any], by: str) -> Job:
         "created": now(),
         "attempts": 0,
     }
-    write(lambda connection: connection.execute(table.insert().values(**row)))
-    return get(job_id)
+
+    def store(connection: sa.Connection) -> str:
+        same = _same(connection, row)
+        if same is None:
+            connection.execute(table.insert().values(**row))
+        return same or job_id
+
+    return get(write(store))
+
+
+def _same(connection: sa.Connection, row: Mapping[str, Any]) -> str | None:
+    """Id of the open job that does what a new one would (see :data:`gan_aug.jobs.kinds.Again`). One that was told to stop does not."""
+    again = KINDS[row["kind"]].again
+    if again == "more":
+        return None
+    mine = (table.c.workspace == row["workspace"], table.c.kind == row["kind"], table.c.status.in_(OPEN), table.c.cancel_asked.is_(None))
+    query = sa.select(table.c.id, table.c.arguments, table.c.status, table.c.created).where(*mine).order_by(table.c.sequence)
+    wanted = json.dumps(row["arguments"], sort_keys=True)
+    for found in connection.execute(query):
+        in_time = again == "same" or found.status == "queued" or _seconds_since(found.created) < DOUBLE_CLICK_SECONDS
+        if in_time and json.dumps(found.arguments, sort_keys=True) == wanted:
+            return found.id
+    return None
+
+
+def _seconds_since(moment: str) -> float:
+    return (datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(moment)).total_seconds()
 
 
 def get(job_id: str) -> Job:
@@ -91,16 +125,17 @@ def get(job_id: str) -> Job:
 
 
 def list_jobs(limit: int = 50) -> list[Job]:
-    """The jobs of this workspace, newest first."""
-    query = sa.select(table).where(table.c.workspace == workspace_id()).order_by(table.c.sequence.desc()).limit(limit)
+    """The newest jobs of this workspace and all that wait or run, however old these are; newest first."""
+    here = table.c.workspace == workspace_id()
+    newest = sa.select(table.c.sequence).where(here).order_by(table.c.sequence.desc()).limit(limit)
+    either = sa.or_(table.c.sequence.in_(newest), table.c.status.in_(OPEN))
+    query = sa.select(table).where(here, either).order_by(table.c.sequence.desc())
     return [_job(row) for row in read(lambda connection: connection.execute(query).mappings().all())]
 
 
 def open_jobs() -> list[dict[str, Any]]:
     """Rows of this workspace that wait or run, oldest first, with the columns that only workers need."""
-    query = (
-        sa.select(table).where(table.c.workspace == workspace_id(), table.c.status.in_(("queued", "running"))).order_by(table.c.sequence)
-    )
+    query = sa.select(table).where(table.c.workspace == workspace_id(), table.c.status.in_(OPEN)).order_by(table.c.sequence)
     return [dict(row) for row in read(lambda connection: connection.execute(query).mappings().all())]
 
 

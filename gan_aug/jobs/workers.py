@@ -20,6 +20,7 @@ from gan_aug.errors import InvalidValue, UserError
 from gan_aug.jobs import queue
 from gan_aug.jobs.kinds import KINDS
 from gan_aug.jobs.slots import Slot, holder, release_lock, slot_environment, slots_of, take_lock
+from gan_aug.store.database import told
 from gan_aug.store.engine import database_url
 
 POLL_SECONDS = 0.25
@@ -52,8 +53,10 @@ def ensure_worker() -> bool:
     if os.environ.get("GAN_AUG_AUTOSTART") == "0" or not _work_waits() or files.is_locked(worker_lock()):
         return False
     path = worker_lock().parent / "worker.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as log:
+    with told(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = path.open("ab")
+    with log:
         if log.tell() > _MAX_LOG:
             log.truncate(0)
         _started.append(_start_detached(["worker", "--once"], {}, log))

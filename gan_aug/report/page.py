@@ -11,9 +11,9 @@ import plotly.offline
 from gan_aug import __version__, files, images, runs, study
 from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.split import load_split
-from gan_aug.errors import NotFound, UserError
+from gan_aug.errors import InvalidValue, NotFound, UserError
 from gan_aug.metrics.record import MetricRecord, evaluations
-from gan_aug.records import NOTICE, ClassifierConfig, from_dict
+from gan_aug.records import NOTICE, ClassifierConfig, Split, Study, from_dict
 from gan_aug.report.figures import figures_html, short_name
 from gan_aug.report.tables import analysis_of
 from gan_aug.study import Plan, history
@@ -51,7 +51,7 @@ def write_html(name: str, path: Path, real_images: bool = True) -> Path:
             study=settled.study,
             analysis=analysis,
             config=from_dict(ClassifierConfig, settled.study.config),
-            split=load_split(settled.study.dataset, settled.study.split_id),
+            split=_split(settled.study),
             cells=study.cells(name),
             accesses=study.test_accesses(name),
             other_studies=_others_on_this_test(settled),
@@ -70,6 +70,14 @@ def write_html(name: str, path: Path, real_images: bool = True) -> Path:
         )
     )
     return write_page(path, text)
+
+
+def _split(planned: Study) -> Split | None:
+    """The split of a study; None if the dataset is gone, or the split."""
+    try:
+        return load_split(planned.dataset, planned.split_id)
+    except NotFound:
+        return None
 
 
 def write_page(path: Path, text: str) -> Path:
@@ -110,12 +118,19 @@ def environment() -> jinja2.Environment:
 
 def _others_on_this_test(settled: Plan) -> list[str]:
     """Other studies that have read the same test part; each one makes a chance finding likelier."""
-    mine = settled.study
-    return [
-        other.name
-        for other in study.list_studies()
-        if other.name != mine.name and other.split_fingerprint == mine.split_fingerprint and study.test_accesses(other)
-    ]
+    found, damaged = study.scan_studies()
+    names = (*(other.name for other in found), *damaged)  # one whose plan is damaged has read it all the same
+    return [name for name in names if name != settled.study.name and _has_read(name, settled)]
+
+
+def _has_read(name: str, settled: Plan) -> bool:
+    """Whether a study of another plan has read the test part of this one."""
+    try:
+        accesses = study.test_accesses(name)
+    except InvalidValue:  # a folder that can be no study's
+        return False
+    test = settled.study.split_fingerprint
+    return any(access["split_fingerprint"] == test and access["plan_sha256"] != settled.sha256 for access in accesses)
 
 
 def _generator_metrics(settled: Plan) -> list[MetricRecord]:

@@ -7,7 +7,6 @@ import plotly.graph_objects as go
 import plotly.offline
 
 from gan_aug import __version__, runs, study
-from gan_aug.data.dataset import open_dataset
 from gan_aug.records import NOTICE
 from gan_aug.report.figures import COLOURS, empty_figure, short_name
 from gan_aug.report.page import environment, write_page
@@ -42,7 +41,7 @@ def write_sweep_html(name: str, path: Path) -> Path:
             ),
             study_of={point.label: point.study for point in sweep.points},
             trained={point.label: study.trained_for(sweep, point) for point in sweep.points},
-            phantom=open_dataset(sweep.dataset).record.phantom,
+            phantom=study.is_phantom(sweep),
             plotly_js=plotly.offline.get_plotlyjs(),
             notice=NOTICE,
             version=__version__,

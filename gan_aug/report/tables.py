@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_aug import files, study
-from gan_aug.errors import NotFound, UserError
+from gan_aug.errors import CorruptFile, NotFound, UserError
 from gan_aug.records import to_dict
 from gan_aug.study import Analysis, ArmResult, PartResult
 
@@ -15,10 +15,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet run a ce
 
 
 def analysis_of(name: str) -> Analysis:
-    """The kept analysis of a finished study; it is analysed first if that was not done yet."""
+    """The kept analysis of a finished study; it is analysed first if that was not done yet, or its file is damaged."""
     try:
         return study.load_analysis(name)
-    except NotFound:
+    except (NotFound, CorruptFile):
         return study.analyse(name)
 
 

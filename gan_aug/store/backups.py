@@ -25,8 +25,19 @@ def copy_database(source: Path, name: str) -> Path:
     ------
     CorruptFile
         If the copy fails SQLite's own check.
+    UserError
+        If the disk is full, or the folder cannot be written.
     """
     folder = backups_folder()
+    try:
+        return _copy_into(folder, source, name)
+    except OSError as error:
+        raise UserError(
+            f"The database {source} cannot be copied to {folder}: {error.strerror}.", "See that the disk has room and is writable."
+        ) from error
+
+
+def _copy_into(folder: Path, source: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}-{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S-%f}.db"
     temporary = folder / f".{target.name}.{os.getpid()}.tmp"

@@ -1,10 +1,14 @@
 """Transactions: short, repeatable, and on an up-to-date schema."""
 
+import contextlib
 import datetime
+import errno
 import random
+import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -22,8 +26,28 @@ _engines: dict[sa.URL, sa.Engine] = {}
 _preparing = threading.Lock()
 
 
+_MAKE_ROOM = "Free some space on that disk and try again; what was saved before is safe."
+_MEND_FOLDER = "Check that the folder exists, is writable and is on a healthy disk."
+
+
 class DatabaseUnavailable(UserError):
-    """The database cannot be opened, read or written."""
+    """The database, or the workspace that it lies in, cannot be opened, read or written."""
+
+
+@contextlib.contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Say in words what the system refuses to do with a file or folder of the workspace.
+
+    Raises
+    ------
+    DatabaseUnavailable
+        If the disk is full, or the folder is not writable or not there.
+    """
+    try:
+        yield
+    except OSError as error:
+        todo = _MAKE_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT) else _MEND_FOLDER
+        raise DatabaseUnavailable(f"{path} cannot be used: {error.strerror or error}.", todo) from error
 
 
 def now() -> str:
@@ -66,24 +90,25 @@ def _transact(engine: sa.Engine, work: Callable[[sa.Connection], T], immediate: 
         except sa.exc.DatabaseError as error:
             wait = next(waits, None)
             if wait is None or "database is locked" not in str(error.orig):
-                raise _explain(error) from error
+                raise _explain(error.orig) from error
             time.sleep(wait * random.uniform(0.5, 1.5))
 
 
-def _explain(error: sa.exc.DatabaseError) -> DatabaseUnavailable:
-    text = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+def _explain(error: BaseException) -> DatabaseUnavailable:
+    """What an error of the driver means to a user."""
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     path = sqlite_file()
     place = str(path) if path else database_url().render_as_string(hide_password=True)
     if "locked" in text:
         todo = "Another program has held it for minutes: close it, or find it with 'gan-aug doctor', and try again."
     elif "full" in text:
-        todo = "Free some space on that disk and try again; what was saved before is safe."
+        todo = _MAKE_ROOM
     elif "malformed" in text or "not a database" in text:
         todo = "Put the newest file of the workspace's backups folder in its place."
     elif path is None:
         todo = "Check that the server runs and that GAN_AUG_DATABASE_URL is right."
     else:
-        todo = "Check that the folder exists, is writable and is on a healthy disk."
+        todo = _MEND_FOLDER
     return DatabaseUnavailable(f"The database {place} cannot be used: {text}.", todo)
 
 
@@ -91,17 +116,26 @@ def _ready_engine() -> sa.Engine:
     """The engine of the database, which exists and has the present schema."""
     url, path = database_url(), sqlite_file()
     with _preparing:
-        if url in _engines and (path is None or path.exists()):
+        if url in _engines and (path is None or _is_there(path)):
             return _engines[url]
         engine = new_engine(url)
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            with told(path.parent):
+                path.parent.mkdir(parents=True, exist_ok=True)
         if _transact(engine, migrations.current, immediate=False) != migrations.head():
             _transact(engine, _migrate, immediate=True)
         if path is not None:
-            set_journal(path)
+            try:
+                set_journal(path)
+            except sqlite3.Error as error:
+                raise _explain(error) from error
         _engines[url] = engine
         return engine
+
+
+def _is_there(path: Path) -> bool:
+    with told(path):
+        return path.exists()
 
 
 def _migrate(connection: sa.Connection) -> None:

@@ -13,8 +13,7 @@ def reindex() -> int:
     from gan_aug import runs  # it brings pandas, which doubles the time that a job takes to start
 
     rows = []
-    for run in runs.list_runs():
-        status = runs.status(run.id)
+    for run, status in runs.scan_statuses(runs.list_runs())[0]:
         row = {"run_id": run.id, "kind": run.kind, "spec": run.spec, "dataset": run.dataset, "created": run.created}
         rows.append({**row, "state": status.state, "kimg": status.kimg, "n_snapshots": len(runs.list_checkpoints(run.id))})
 

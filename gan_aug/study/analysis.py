@@ -3,7 +3,7 @@
 from gan_aug import files, runs
 from gan_aug.data.dataset import open_dataset
 from gan_aug.errors import InvalidValue, NotFound
-from gan_aug.records import Study, from_dict, to_dict
+from gan_aug.records import Study, to_dict
 from gan_aug.study import history, words
 from gan_aug.study.cells import cells, check_unchanged, predictions
 from gan_aug.study.measure import measure_part
@@ -67,6 +67,8 @@ def load_analysis(study: Study | str) -> Analysis:
     ------
     NotFound
         If the study was not analysed yet.
+    CorruptFile
+        If its analysis.json is damaged.
     InvalidValue
         If it was planned anew since.
     """
@@ -74,7 +76,7 @@ def load_analysis(study: Study | str) -> Analysis:
     path = study_folder(settled.study.name) / "analysis.json"
     if not path.exists():
         raise NotFound(f"Study {settled.study.name} has no results yet.", "Run it to its end; then see: gan-aug study report")
-    analysis = from_dict(Analysis, files.read_json(path))
+    analysis = files.read_record(Analysis, path, f"Make it anew from the predictions: gan-aug study report {settled.study.name}")
     if analysis.plan_sha256 != settled.sha256:
         raise InvalidValue(f"The results of study {settled.study.name} belong to another plan.", "Plan a study under a new name.")
     return analysis

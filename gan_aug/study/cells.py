@@ -13,7 +13,7 @@ import pandas as pd
 from gan_aug import backbones, files, runs, schemes
 from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.split import load_split
-from gan_aug.errors import InvalidValue, NotFound
+from gan_aug.errors import CorruptFile, InvalidValue, NotFound
 from gan_aug.records import ClassifierConfig, Prediction, Split, Study, from_dict, to_dict
 from gan_aug.study import external
 from gan_aug.study.planning import Arm, Plan, load_plan, load_study, study_folder, study_name
@@ -52,7 +52,7 @@ def cells(study: Study | str) -> list[Cell]:
 
 
 def find_cell(study: Study, scheme: str, seed: int) -> Cell:
-    """One cell of a study and where it is now.
+    """One cell of a study and where it is now. One that is done needs its run no more; another whose run was deleted is new again.
 
     Raises
     ------
@@ -66,16 +66,35 @@ def find_cell(study: Study, scheme: str, seed: int) -> Cell:
     path = fresh.folder / "cell.json"
     if not path.exists():
         return fresh
-    written = files.read_json(path)
-    parts = tuple(written["parts"])
-    known = dataclasses.replace(fresh, run_id=written["run_id"], parts=parts)
+    run_id, parts = _read_cell(path)
+    known = dataclasses.replace(fresh, run_id=run_id, parts=parts)
     if "test" in parts:
         return dataclasses.replace(known, state="done", message="Trained and tested.")
+    try:
+        status = runs.status(run_id)
+    except NotFound:  # without its weights it cannot be tested, so it counts for nothing
+        return dataclasses.replace(fresh, message=f"Its run {run_id} was deleted; it is trained anew.")
+    except CorruptFile as error:
+        return dataclasses.replace(known, state="failed", message=f"{error.what} {error.todo}")
     if "val" in parts:
         return dataclasses.replace(known, state="trained", message="Trained; the test part is read when all cells are.")
-    status = runs.status(written["run_id"])
     state = {"finished": "stopped"}.get(status.state, status.state)
     return dataclasses.replace(known, state=state, message=f"{status.message} Step {status.step}.")
+
+
+def _read_cell(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The run of a cell, and what has been predicted.
+
+    Raises
+    ------
+    CorruptFile
+    """
+    try:
+        written = files.read_json(path)
+        return written["run_id"], tuple(written["parts"])
+    except (ValueError, KeyError, TypeError):
+        todo = "Bring it back from a copy, or delete it: then that classifier is trained anew."
+        raise CorruptFile(f"{path} is damaged.", todo) from None
 
 
 def write_cell(cell: Cell, run_id: str, predictions: list[Prediction] = ()) -> None:

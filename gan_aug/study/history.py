@@ -21,8 +21,12 @@ def generators(settled: Plan) -> tuple[str, ...]:
 
 
 def last_audit(checkpoint: str) -> dict[str, Any] | None:
-    """The newest audit of a snapshot, as it was written (see :mod:`gan_aug.audit`, which cannot be imported without torch), or None."""
-    lines = _lines(runs.run_folder(checkpoint.partition("@")[0]) / "audits.jsonl")
+    """The newest audit of a snapshot, as it was written (see :mod:`gan_aug.audit`, which cannot be imported without torch).
+
+    None if there is none, or the run is gone.
+    """
+    run_id = checkpoint.partition("@")[0]
+    lines = _lines(runs.run_folder(run_id) / "audits.jsonl") if runs.is_there(run_id) else []
     return next((line for line in reversed(lines) if line.get("subject") == checkpoint), None)
 
 
@@ -43,7 +47,9 @@ def cautions(settled: Plan) -> tuple[str, ...]:
             )
     for checkpoint in generators(settled):
         audit = last_audit(checkpoint)
-        if audit is None:
+        if not runs.is_there(checkpoint.partition("@")[0]):
+            found.append(f"Whether {checkpoint} repeats images that it was trained on can no longer be looked at: its run was deleted.")
+        elif audit is None:
             found.append(f"Whether {checkpoint} repeats images that it was trained on has not been looked at: there is no audit of it.")
         elif audit["verdict"] == "copies":
             found.append(f"{checkpoint} repeats images that it was trained on, says its audit. Its images are no new patients.")

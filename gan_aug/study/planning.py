@@ -20,7 +20,7 @@ from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.split import check as check_splits
 from gan_aug.data.split import load_split, thin_split
 from gan_aug.errors import InvalidValue, LeakError, NotFound
-from gan_aug.records import ClassifierConfig, Scheme, SeenImage, Split, Study, from_dict, to_dict
+from gan_aug.records import ClassifierConfig, Scheme, SeenImage, Split, Study, to_dict
 from gan_aug.schemes import (
     CuratedImage,
     Generator,
@@ -351,12 +351,16 @@ def load_plan(name: str) -> Plan:
     ------
     NotFound
         If there is none of that name; the message lists those that exist.
+    CorruptFile
+        If its study.json is damaged.
     """
     path = study_folder(name) / "study.json"
     if not path.exists():
         known = ", ".join(study.name for study in list_studies())
         raise NotFound(f"There is no study {name!r}.", f"There are: {known}." if known else "Plan one with: gan-aug study run")
-    return from_dict(Plan, files.read_json(path))
+    settled = files.read_record(Plan, path)
+    files.refuse_renamed(path, settled.study.name)
+    return settled
 
 
 def load_study(name: str) -> Study:
@@ -364,7 +368,13 @@ def load_study(name: str) -> Study:
     return load_plan(name).study
 
 
+def scan_studies() -> tuple[list[Study], dict[str, str]]:
+    """The studies of the workspace, newest first; and by name a notice for each that cannot be read."""
+    names = sorted(path.parent.name for path in workspace.studies().glob("[!.]*/study.json"))
+    found, damaged = files.read_each(load_study, names)
+    return sorted(found, key=lambda study: (study.created, study.name), reverse=True), damaged
+
+
 def list_studies() -> list[Study]:
-    """Every study of the workspace, newest first."""
-    plans = [from_dict(Plan, files.read_json(path)) for path in workspace.studies().glob("[!.]*/study.json")]
-    return sorted((plan.study for plan in plans), key=lambda study: (study.created, study.name), reverse=True)
+    """The readable studies of the workspace, newest first."""
+    return scan_studies()[0]

@@ -27,7 +27,7 @@ from gan_aug.data.split import hold_out_source, load_split, make_folds, thin_spl
 from gan_aug.errors import InvalidValue, NotFound
 from gan_aug.records import ClassifierConfig, Split, Study, from_dict, to_dict
 from gan_aug.schemes import parse_scheme
-from gan_aug.study.planning import default_positive, plan, study_folder
+from gan_aug.study.planning import default_positive, load_plan, plan, study_folder
 
 _RECIPE = re.compile(r"train\(([^():@&+]+)(?::([^():@&+]+))?\)")
 
@@ -84,6 +84,7 @@ def plan_sweep(
     fractions: tuple[float, ...] = (),
     folds: int = 0,
     sources: bool = False,
+    split_id: str | None = None,
     base: str | None = None,
     preset: str = "small-data",
     gan_settings: dict[str, Any] | None = None,
@@ -95,6 +96,8 @@ def plan_sweep(
     ----------
     fractions, folds, sources
         Exactly one of them: shares of the train part (val and test stay the same), a number of folds, or every source held out in turn.
+    split_id : str, optional
+        The split whose train part the fractions are of; needed where a dataset has several.
     base : str, optional
         The scheme that all others are compared with; ``standard`` where it is one of them, else the first.
 
@@ -107,6 +110,8 @@ def plan_sweep(
     image_set = open_dataset(data)
     if sum((bool(fractions), bool(folds), sources)) != 1:
         raise InvalidValue("It is not clear which splits are swept.", "Give fractions, a number of folds, or sources.")
+    if split_id is not None and not fractions:
+        raise InvalidValue("Folds and held-out sources are splits of their own, and a split was named.", "Leave the split out.")
     typed = tuple(scheme.strip() for scheme in schemes)
     recipes = _recipes(typed, image_set, preset, gan_settings or {})
     if not typed or len(set(typed)) < len(typed):
@@ -114,7 +119,7 @@ def plan_sweep(
     chosen = base or ("standard" if "standard" in typed else typed[0])
     if chosen not in typed:
         raise InvalidValue(f"The base {chosen!r} is not one of the schemes.", f"They are: {', '.join(typed)}.")
-    kind, splits = _splits(image_set, fractions, folds, sources)
+    kind, splits = _splits(image_set, fractions, folds, sources, split_id)
     for label, split in splits:
         _check_classes(image_set, label, split)
     points = tuple(
@@ -151,7 +156,9 @@ def _recipes(schemes: tuple[str, ...], image_set: ImageSet, preset: str, setting
     return tuple(found.values())
 
 
-def _splits(image_set: ImageSet, fractions: tuple[float, ...], folds: int, sources: bool) -> tuple[str, list[tuple[str, Split]]]:
+def _splits(
+    image_set: ImageSet, fractions: tuple[float, ...], folds: int, sources: bool, split_id: str | None
+) -> tuple[str, list[tuple[str, Split]]]:
     """The kind of sweep, and its splits with their labels."""
     name = image_set.record.name
     if folds:
@@ -162,7 +169,7 @@ def _splits(image_set: ImageSet, fractions: tuple[float, ...], folds: int, sourc
         ]
     if len(set(fractions)) < len(fractions):
         raise InvalidValue("A fraction is named twice.", "Name each of them once.")
-    whole = load_split(name)
+    whole = load_split(name, split_id)
     made = [(share, thin_split(whole, share)) for share in sorted(fractions)]
     return "fraction", [(_share_text(share), split) for share, split in made]
 
@@ -250,6 +257,11 @@ def plan_point(sweep: Sweep, point: Point) -> Study:
     )
 
 
+def is_planned(point: Point) -> bool:
+    """Whether the study of a point is planned: it says itself then which generators it needs."""
+    return (study_folder(point.study) / "study.json").exists()
+
+
 def scheme_at(sweep: Sweep, point: Point, scheme: str) -> str:
     """A scheme of the sweep as the study of a point spells it."""
     made = trained_for(sweep, point)
@@ -266,17 +278,38 @@ def load_sweep(name: str) -> Sweep:
     ------
     NotFound
         If there is none of that name.
+    CorruptFile
+        If its sweep.json is damaged.
     """
     path = _folder(name) / "sweep.json"
     if not path.exists():
         raise NotFound(f"There is no sweep {name!r}.", "Plan one with: gan-aug study sweep")
-    return from_dict(Sweep, files.read_json(path))
+    sweep = files.read_record(Sweep, path)
+    files.refuse_renamed(path, sweep.name)
+    return sweep
+
+
+def scan_sweeps() -> tuple[list[Sweep], dict[str, str]]:
+    """The sweeps of the workspace, newest first; and by name a notice for each that cannot be read."""
+    names = sorted(path.parent.name for path in (workspace.home() / "sweeps").glob("[!.]*/sweep.json"))
+    found, damaged = files.read_each(load_sweep, names)
+    return sorted(found, key=lambda sweep: sweep.created, reverse=True), damaged
 
 
 def list_sweeps() -> list[Sweep]:
-    """The sweeps of the workspace, newest first."""
-    found = [from_dict(Sweep, files.read_json(path)) for path in (workspace.home() / "sweeps").glob("*/sweep.json")]
-    return sorted(found, key=lambda sweep: sweep.created, reverse=True)
+    """The readable sweeps of the workspace, newest first."""
+    return scan_sweeps()[0]
+
+
+def is_phantom(sweep: Sweep) -> bool:
+    """Whether a sweep is on images drawn by rule. A study that is planned knows it when the dataset is gone."""
+    planned = next((point.study for point in sweep.points if is_planned(point)), None)
+    if planned is not None:
+        return load_plan(planned).phantom
+    try:
+        return open_dataset(sweep.dataset).record.phantom
+    except NotFound:
+        return False
 
 
 def result_file(sweep: Sweep) -> Path:

@@ -4,7 +4,7 @@ import dataclasses
 
 from gan_aug import files, runs, stats
 from gan_aug.errors import InvalidValue, NotFound
-from gan_aug.records import from_dict, to_dict
+from gan_aug.records import to_dict
 from gan_aug.study.analysis import load_analysis
 from gan_aug.study.results import Comparison
 from gan_aug.study.sweep import Point, Sweep, result_file, scheme_at
@@ -110,11 +110,13 @@ def load_sweep_result(sweep: Sweep) -> SweepResult:
     ------
     NotFound
         If the sweep was not gone through to its end yet.
+    CorruptFile
+        If its result.json is damaged.
     """
     path = result_file(sweep)
     if not path.exists():
         raise NotFound(f"Sweep {sweep.name} has no results yet.", f"Go on with: gan-aug study sweep --name {sweep.name}")
-    return from_dict(SweepResult, files.read_json(path))
+    return files.read_record(SweepResult, path, f"Make it anew from its studies: gan-aug study sweep --name {sweep.name}")
 
 
 def _measured(sweep: Sweep, point: Point, scheme: str) -> tuple[Comparison, float, float, bool]:

@@ -126,4 +126,5 @@ def final_evaluate(name: str, device_name: str = "auto") -> None:
             return
         exams = [study.val_exam(name), *study.open_test(name)]
         for cell in study.cells(name):
-            study.write_cell(cell, cell.run_id, _examine(cell, cell.run_id, exams, device_name))
+            if cell.state != "done":  # it was when a reading was cut short, and its run may be gone since
+                study.write_cell(cell, cell.run_id, _examine(cell, cell.run_id, exams, device_name))

@@ -58,13 +58,13 @@ _NOT_CHARTED = {"step", "kimg"}
 def statistics(run_id: str) -> list[dict[str, float]]:
     """The statistics of a run so far; only what was added since the last call is read from the disk."""
     kept = st.session_state.setdefault("statistics", {})
-    offset, old = kept.get(run_id, (0, []))
-    lines, offset = runs.read_stats(run_id, offset)
+    place, old = kept.get(run_id, (runs.STATS_START, []))
+    lines, place = runs.read_stats(run_id, place)
     # A resumed run goes on from its last snapshot, so its first new line can lie before lines that were read earlier.
     first = lines[0]["step"] if lines else float("inf")
     rows = [row for row in old if row["step"] < first] + lines
     kept.pop(run_id, None)
-    kept[run_id] = offset, rows
+    kept[run_id] = place, rows
     while len(kept) > MOST:  # those of runs that were looked at long ago are read again when they are wanted
         del kept[next(iter(kept))]
     return rows

@@ -17,13 +17,14 @@ def recipe(run: Run) -> str:
 
 def properties(run: Run) -> dict[str, str]:
     """What a generator was trained with: GAN, data, preset, seed, and the settings that its GAN reads."""
+    idle = catalog.entry(run.spec).idle(run.config.get("architecture", "dcgan"))
     return {
         "GAN": run.spec,
         "dataset": run.dataset,
         "class": run.class_name or "all",
         "preset": run.preset or "custom",
         "seed": str(run.seed),
-        **{name: spelled(value) for name, value in run.config.items() if name not in catalog.entry(run.spec).unused},
+        **{name: spelled(value) for name, value in run.config.items() if name not in idle},
     }
 
 
