@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.components import chrome
+from pages.components import chrome, visitors
 
 PAGES = (
     st.Page("pages/overview.py", title="Overview", icon=":material/checklist:", default=True),
@@ -15,6 +15,12 @@ PAGES = (
 )
 
 chrome.configure()
-page = st.navigation(list(PAGES), expanded=True)
+admitted = visitors.admitted()
+page = st.navigation(list(PAGES), position="sidebar" if admitted else "hidden", expanded=True)
 chrome.furniture(page.title)
-page.run()
+if admitted:
+    visitors.sidebar(first=page.url_path == "")
+    chrome.sidebar()
+    page.run()
+else:
+    visitors.screen()

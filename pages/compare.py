@@ -11,6 +11,7 @@ from pages.components import (
     generator_metrics,
     generators,
     job_cards,
+    left_out,
     study_form,
     study_results,
     sweep_form,
@@ -37,7 +38,9 @@ def page() -> None:
 
 def _studies() -> None:
     job_cards.panel("study", recent=1)
-    studies = {record.name: record for record in study.list_studies()}
+    found, damaged = study.scan_studies()
+    left_out.warn(damaged.values())
+    studies = {record.name: record for record in found}
     if not studies:
         st.info(
             "No study has been run yet. A study trains classifiers with and without synthetic images and compares them.",

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from gan_aug import jobs
-from gan_aug.data.dataset import list_datasets, open_dataset
+from gan_aug.data.dataset import open_dataset, scan_datasets
 from gan_aug.data.split import describe, list_splits
 from gan_aug.records import Dataset, Split
-from pages.components import address, chrome, job_cards
+from pages.components import address, chrome, job_cards, left_out
 from pages.components.balance import balance
 from pages.components.import_form import import_form, import_report
 from pages.components.split_panel import split_panel
@@ -18,7 +18,8 @@ VIEWS = {"images": "Images", "balance": "Balance", "split": "Split and leaks", "
 def page() -> None:
     chrome.header("Data", "The images that everything here learns from, and how they are divided.")
     job_cards.panel("demo", "import", "split", recent=1)
-    datasets = list_datasets()
+    datasets, damaged = scan_datasets()
+    left_out.warn(damaged.values())
     if datasets:
         _dataset(datasets)
     else:
@@ -71,7 +72,7 @@ def _import(demo: bool) -> None:
     if demo:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown("**Or look around with the phantom demo**  \nLesions drawn by rule, no patients, nothing medical.")
-            if st.button("Load the phantom demo", icon=":material/auto_awesome:"):
+            if st.button("Load the phantom demo", icon=":material/auto_awesome:", disabled=job_cards.is_open("demo")):
                 jobs.submit("demo", {})
                 st.rerun()
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from gan_aug import jobs, workspace
 from gan_aug.data.dataset import list_datasets
-from pages.components import chrome, job_cards, login_return, machine, progress_list, shipped
+from pages.components import chrome, job_cards, machine, progress_list, shipped
 
 
 def page() -> None:
@@ -20,7 +20,6 @@ def page() -> None:
     with right:
         _verdict()
         _machine()
-    login_return.back()
 
 
 def _welcome() -> None:
@@ -29,8 +28,8 @@ def _welcome() -> None:
         st.markdown(
             "Import your own dermoscopy images, or look around with the phantom demo: lesions drawn by rule, no patients, nothing medical."
         )
-        waiting = any(job.kind == "demo" and job.status in job_cards.ACTIVE for job in jobs.list_jobs(20))
         with st.container(horizontal=True):
+            waiting = job_cards.is_open("demo")
             if st.button("Load the phantom demo", type="primary", icon=":material/auto_awesome:", disabled=waiting):
                 jobs.submit("demo", {})
                 st.rerun()

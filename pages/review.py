@@ -32,7 +32,7 @@ def page() -> None:
         reader = review_reader.identify()
         views = {"judge": "Judge", "result": "Result"}
         view = address.pick(st.segmented_control, "View", list(views), key="view", format_func=views.get, label_visibility="collapsed")
-        with st.popover("New batch", icon=":material/add:"):
+        with st.popover("New batch", icon=":material/add:"), chrome.guard():
             new_batch()
     if reader is None:
         st.info("Say above who you are to begin. Your decisions are kept under that name.", icon=":material/person:")

@@ -4,7 +4,7 @@ import streamlit as st
 
 from gan_aug import jobs, runs
 from gan_aug.data.dataset import list_datasets
-from pages.components import address, chrome, job_cards, seen_runs
+from pages.components import address, chrome, job_cards, left_out, seen_runs
 from pages.components.live_run import live_run
 from pages.components.run_table import run_table
 from pages.components.seen_runs import SeenRun
@@ -15,7 +15,7 @@ VIEWS = {"runs": "Runs", "new": "New run"}
 
 def page() -> None:
     chrome.header("Train", "Teach a GAN to generate lesions like those in the train part of a dataset, and watch it learn.")
-    if "view" not in st.query_params and not runs.list_runs("gan"):
+    if "view" not in st.query_params and not any(runs.scan_runs("gan")):
         st.query_params["view"] = "new"
     view = address.pick(st.segmented_control, "View", list(VIEWS), key="view", format_func=VIEWS.get, label_visibility="collapsed")
     {"runs": _runs, "new": _new}[view]()
@@ -34,7 +34,8 @@ def _new() -> None:
 
 def _runs() -> None:
     job_cards.panel("train_gan", recent=1, only=lambda job: seen_runs.run_of(job) is None)
-    found = seen_runs.look()
+    found, notices = seen_runs.scan()
+    left_out.warn(notices)
     if not found:
         st.info("No GAN has been trained yet. Choose **New run** to start one.", icon=":material/info:")
         return

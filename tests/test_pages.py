@@ -2,8 +2,10 @@
 
 import dataclasses
 import datetime
+import errno
 import functools
 import math
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -118,6 +120,8 @@ def guarded(kind: str) -> None:
     from pages.components import chrome
 
     with chrome.guard():
+        if kind.isdecimal():
+            raise OSError(int(kind), "What the *system* says", "/some/file")
         raise NotFound("There is no_such *thing*.", "Make one.") if kind == "user" else ZeroDivisionError("secret detail")
 
 
@@ -136,11 +140,21 @@ def test_the_guard_hides_a_defect_and_logs_it(workspace: Path, caplog: pytest.Lo
     assert "secret detail" in str(record.exc_info[1])
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS])
+def test_the_guard_tells_what_the_system_says_of_a_full_or_closed_disk(workspace: Path, number: int) -> None:
+    app = AppTest.from_function(guarded, args=(str(number),)).run()
+    assert not app.exception
+    said = app.error[0].value.replace("\\", "")
+    assert said == "**What the *system* says: /some/file**  \nMake room, or make it writable."
+    assert "reference" in AppTest.from_function(guarded, args=(str(errno.EIO),)).run().error[0].value
+
+
 # --- overview ----------------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_demo_is_asked_for_once(workspace: Path) -> None:
-    app = click(open_page("overview"), "Load the phantom demo")
+@pytest.mark.parametrize("name", ["overview", "data"])
+def test_the_demo_is_asked_for_once(workspace: Path, name: str) -> None:
+    app = click(open_page(name), "Load the phantom demo")
     assert [job.kind for job in jobs.list_jobs()] == ["demo"]
     assert app.button[[button.label for button in app.button].index("Load the phantom demo")].disabled
     assert "Waiting" in texts(app)
@@ -204,6 +218,8 @@ def test_a_link_restores_filters_and_page(phantom: str) -> None:
     assert f"{n:,} images. Stored" in texts(app)
     assert len(app.image[0].proto.imgs) == min(48, n - 48)
     assert not open_page("data", label="nothing", page="99").exception
+    app = open_page("data", page="9" * 5000)
+    assert not app.exception and not app.error
 
 
 @pytest.mark.parametrize("view", ["images", "balance", "split", "report", "import"])
@@ -271,6 +287,27 @@ def test_a_wrong_import_is_refused(
     monkeypatch.setenv("GAN_AUG_IMPORT_ROOTS", str(tmp_path))
     with pytest.raises(UserError, match=words):
         checked(paths.format(root=tmp_path), name)
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["roots", "no roots"])
+@pytest.mark.parametrize("text", ["~nosuchuser/x", "{root}/" + "x" * 300, "{root}/closed/x", "{root}/a\0b"])
+def test_a_path_that_cannot_be_read_is_named_with_the_reason(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, there: bool
+) -> None:
+    from pages.components.import_form import checked
+
+    def exists(path: Path) -> bool:
+        if "closed" in str(path):  # tests that run as root may look into every folder
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return original(path)
+
+    original = Path.exists
+    monkeypatch.setattr(Path, "exists", exists)
+    if there:
+        monkeypatch.setenv("GAN_AUG_IMPORT_ROOTS", str(tmp_path))
+    path = text.format(root=tmp_path)
+    with pytest.raises(UserError, match=re.escape(f"{path} ") + "(cannot be read on|does not exist on) this machine"):
+        checked(path, "mine")
 
 
 def test_a_link_cannot_lead_out_of_the_import_roots(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,10 +405,48 @@ def test_the_sample_grid_can_be_scrubbed(phantom: str) -> None:
     assert app.image[0].proto.imgs[0].url.endswith(".png")
     assert "In use: the newest snapshot." in texts(app)
     assert "After 1.0 thousand images." in texts(app.select_slider[0].set_value(60).run())
+    assert "After 1.0 thousand images." in texts(open_page("train", run=RUN, step="60"))
+    assert "After 4.8 thousand images." in texts(open_page("train", run=RUN, step="6" * 5000))
     runs.choose_best(RUN, 60, "KID 0.1 on val.")
     assert "In use: the best snapshot, after 1.0 thousand images. KID 0.1 on val." in texts(app.run()).replace("\\", "")
     links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
     assert links == {"Explore it": f"run={RUN}", "Measure it": f"view=generators&runs={RUN}"}
+
+
+def test_runs_that_cannot_be_shown_are_named_above_the_others(phantom: str) -> None:
+    make_run("dcgan-good")
+    for name in ("dcgan-bad", "dcgan-lost"):
+        make_run(name)
+    make_run("future-one", spec="future")
+    record = runs.run_folder("dcgan-bad") / "run.json"
+    record.write_text("{")
+    status = runs.run_folder("dcgan-lost") / "status.json"
+    status.write_text("{}")
+    app = open_page("train")
+    assert not app.exception and not app.error
+    told = [warning.value.replace("\\", "") for warning in app.warning]
+    assert [words.partition(" cannot be read")[0] for words in told[:2]] == [str(record), str(status)]
+    assert told[2].startswith("Run future-one is of a GAN 'future'") and str(runs.run_folder("future-one")) in told[2]
+    assert app.dataframe[0].value["Run"].tolist() == ["dcgan-good"]
+    for name in ("overview", "explore", "compare"):
+        assert not open_page(name).error
+
+
+def test_a_damaged_dataset_is_named_above_the_others(phantom: str) -> None:
+    folder = open_dataset(phantom).folder.with_name("bad")
+    folder.mkdir()
+    (folder / "dataset.json").write_text("{}")
+    app = open_page("data")
+    assert not app.error and app.selectbox(key="dataset").options == [phantom]
+    assert app.warning[0].value.replace("\\", "").startswith("dataset.json of dataset 'bad' cannot be read")
+
+
+def test_a_workspace_whose_only_run_is_damaged_says_so(phantom: str) -> None:
+    path = runs.run_folder(make_run().id) / "run.json"
+    path.write_text("")
+    app = open_page("train")
+    assert not app.error and str(path) in app.warning[0].value.replace("\\", "")
+    assert "No GAN has been trained yet" in texts(app)
 
 
 def test_a_failed_run_says_why(phantom: str) -> None:
@@ -505,6 +580,19 @@ def test_notes_on_a_run_are_kept(phantom: str) -> None:
     click(app, "Keep it")
     assert [note.text for note in store.notes(run.id)] == ["Colours *look* right."]
     assert "Colours *look* right." in texts(open_page("train", run=run.id)).replace("\\", "")
+
+
+def test_a_note_that_cannot_be_kept_is_told_in_words(phantom: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any) -> None:
+        raise store.DatabaseUnavailable("The database is locked.", "Wait.")
+
+    monkeypatch.setattr(store, "add_note", away)
+    app = open_page("train", run=make_run().id)
+    app.text_area[0].input("A remark.")
+    app = click(app, "Keep it")
+    assert not app.exception
+    assert "The database is locked" in app.error[0].value
+    assert app.text_area[0].value == "A remark."
 
 
 def test_the_form_says_in_what_a_new_run_differs(phantom: str) -> None:

@@ -1,7 +1,9 @@
 """The page Compare in depth: what it shows of studies, sweeps and generators, that a link restores it, what it says when things fail."""
 
+import dataclasses
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,13 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 from test_pages import _as_on_the_server, click, open_page, texts  # noqa: F401 (the fixture applies here too)
 
-from gan_aug import files, images, jobs, runs, study
+from gan_aug import files, images, jobs, runs, study, workspace
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.phantom import make_phantom
+from gan_aug.data.split import make_split
 from gan_aug.errors import UserError
 from gan_aug.metrics.record import append_lines
+from gan_aug.records import ClassifierConfig
 from gan_aug.study import Aim
 from pages.components import figure_parts, generator_audit, roc, spread, study_results, study_tables
 
@@ -64,11 +68,26 @@ def test_every_view_whose_files_are_damaged_says_so_in_words(phantom: str, view:
     def broken(*_: Any, **__: Any) -> Any:
         raise UserError("The disk is gone.", "Plug it in.")
 
-    for module, function in ((runs, "list_runs"), (study, "list_studies"), (study, "list_sweeps")):
+    broken_ones = [(runs, "scan_runs"), *((study, name) for name in ("list_studies", "scan_studies", "list_sweeps", "scan_sweeps"))]
+    for module, function in broken_ones:
         monkeypatch.setattr(module, function, broken)
     app = open_page("compare", view=view)
     assert not app.exception
     assert "The disk is gone" in app.error[0].value and "Plug it in" in app.error[0].value
+
+
+@pytest.mark.parametrize(("view", "kind"), [("results", "study"), ("sweeps", "sweep")])
+def test_a_damaged_plan_is_named_above_the_others(phantom: str, view: str, kind: str) -> None:
+    for name in ("fine", "torn"):
+        make_study(name, phantom, ["none", "standard"]) if kind == "study" else make_sweep(name, phantom, ["none", "standard"], done=0)
+    path = workspace.home() / ("studies" if kind == "study" else "sweeps") / "torn" / f"{kind}.json"
+    path.write_text("{")
+    app = open_page("compare", view=view)
+    assert not app.exception and not app.error
+    assert app.warning[0].value.replace("\\", "").startswith(f"{path} cannot be read")
+    assert app.selectbox(key=kind).options == ["fine"]
+    path.unlink()
+    assert not [warning for warning in open_page("compare", view=view).warning if "torn" in warning.value]
 
 
 @pytest.mark.parametrize(("view", "key"), [("results", "study"), ("sweeps", "sweep"), ("generators", "runs")])
@@ -79,6 +98,30 @@ def test_a_link_to_something_that_is_gone_says_so(phantom: str, view: str, key: 
     app = open_page("compare", view=view, **{key: "gone"})
     assert not app.exception
     assert "gone" in app.warning[0].value
+
+
+def test_an_address_that_names_too_many_or_one_twice_shows_what_can_be_shown(phantom: str) -> None:
+    schemes = ["none", "standard", "weighted", "oversample", *(f"synthetic:{DCGAN}@{ratio}" for ratio in (0.25, 0.5, 1.0, 2.0))]
+    for number in range(7):
+        make_run(f"dcgan-phantom-malignant-{number:04d}", "dcgan", phantom, "malignant")
+    make_run(DCGAN, "dcgan", phantom, "malignant")
+    for name in ("s", "t", "u", "v"):
+        make_study(name, phantom, schemes if name == "s" else ["none", "standard"])
+    runs_there = [run.id for run in runs.list_runs("gan")][:7]
+    app = open_page("compare", view="generators", runs=runs_there)
+    assert not app.exception and not app.error
+    assert "names 7 of these; the first 6 are shown" in app.warning[0].value
+    assert address_of(app, "runs") == runs_there[:6]
+    app = open_page("compare", study="s", schemes=schemes[:7])
+    assert not app.exception and not app.error
+    assert address_of(app, "schemes") == schemes[:6]
+    app = open_page("compare", study="s", schemes="none", also=["t", "u", "v"])
+    assert not app.exception and not app.error
+    assert address_of(app, "also") == ["t", "u"]
+    app = open_page("compare", study="s", schemes=["none", "none"], also=["t", "t"])
+    assert not app.exception and not app.error
+    assert (address_of(app, "schemes"), address_of(app, "also")) == (["none"], ["t"])
+    assert table_with(app, "AUC (95 % interval)")["Scheme"].tolist() == ["none", "t: none", "t: standard"]
 
 
 # --- one operating point -----------------------------------------------------------------------------------------------------------------
@@ -159,8 +202,23 @@ def test_pictures_of_a_dataset_that_is_gone_are_missed_in_words(phantom: str, wo
     make_study("s", phantom, SCHEMES)
     (workspace / "datasets" / phantom / "dataset.json").unlink()
     app = open_page("compare", study="s", show="point")
-    assert not app.exception
-    assert phantom in app.error[0].value
+    assert not app.exception and not app.error
+    assert any(phantom in info.value and "images cannot be shown" in info.value for info in app.info)
+    assert app.get("download_button"), "what can be taken away still can"
+
+
+def test_a_class_is_called_by_its_name_and_not_by_what_markdown_makes_of_it(phantom: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_study("s", phantom, SCHEMES)
+    plan, analysis = study.load_plan("s"), study.load_analysis("s")
+    named = dataclasses.replace(plan, study=dataclasses.replace(plan.study, positive="_in *situ*_"))
+    monkeypatch.setattr(study, "load_plan", lambda name: named)
+    monkeypatch.setattr(study, "load_analysis", lambda record: dataclasses.replace(analysis, positive="_in *situ*_"))
+    app = open_page("compare", study="s")
+    assert not app.exception and not app.error
+    assert "are \\_in \\*situ\\*\\_, so that" in texts(app)
+    app = open_page("compare", study="s", show="point", level="0.8", b="weighted")
+    assert not app.exception and not app.error
+    assert all("\\_in \\*situ\\*\\_" in str(caption) for caption in app.image[0].captions)
 
 
 # --- seeds, ratios, settings -------------------------------------------------------------------------------------------------------------
@@ -379,6 +437,20 @@ def test_the_form_plans_a_sweep_and_queues_it(phantom: str) -> None:
     assert address_of(app, "sweep") == ["mine"]
 
 
+@pytest.mark.parametrize(("view", "prefix"), [("new", "study"), ("plan", "sweep")])
+def test_of_several_splits_one_is_chosen(phantom: str, view: str, prefix: str) -> None:
+    app = open_page("compare", view=view)
+    assert "Split" not in [widget.label for widget in app.selectbox], "there is nothing to choose"
+    other = make_split(phantom, seed=1)
+    app = open_page("compare", view=view)
+    app.selectbox(key=f"study_split-{phantom}").set_value(other.id)
+    app.multiselect(key=f"{prefix}_schemes").set_value(["standard", "oversample"])
+    app = click(app, "Plan and run")
+    assert not app.error, app.error
+    planned = study.list_studies()[0].split_id if prefix == "study" else study.list_sweeps()[0].points[-1].split_id
+    assert planned == other.id
+
+
 def test_the_form_plans_folds_with_a_generator_of_their_own(phantom: str) -> None:
     app = open_page("compare", view="plan")
     app.segmented_control(key=f"sweep_kind-{phantom}").set_value("fold").run()
@@ -403,12 +475,70 @@ def test_the_form_plans_a_sweep_with_an_external_test_set(phantom: str) -> None:
     assert sweep.external == "another"
 
 
+def test_a_finished_sweep_and_study_are_shown_without_their_dataset(phantom: str) -> None:
+    make_sweep("s", phantom, ["none", "standard"], seeds=(0, 1, 2))
+    make_study("alone", phantom, SCHEMES)
+    shutil.rmtree(open_dataset(phantom).folder)
+    app = open_page("compare", view="sweeps", sweep="s")
+    assert not app.exception and not app.error
+    assert "Phantom images" in texts(app) and len(app.get("plotly_chart")) == 2
+    app = open_page("compare", study="alone", show="point", level="0.8")
+    assert not app.exception and not app.error
+    assert "The images cannot be shown." in texts(app)
+
+
+def test_a_sweep_and_a_study_go_on_when_runs_of_theirs_were_deleted(phantom: str) -> None:
+    sweep = make_sweep("s", phantom, ["none", "synthetic:train(dcgan)@1.0"], done=0)
+    run = make_run(DCGAN, "dcgan", phantom, "malignant")
+    point, recipe = sweep.points[-1], sweep.recipes[0]
+    assert study.load_sweep("s").points[-1].split_id == run.split_id
+    study.note_run(sweep, point, recipe, run.id)
+    planned = study.plan("half", phantom, ["none"], (0, 1), ClassifierConfig(resolution=64, steps=10))
+    study.write_cell(study.find_cell(planned, "none", 0), run.id)
+    shutil.rmtree(runs.run_folder(run.id))
+    app = open_page("compare", view="sweeps", sweep="s")
+    assert not app.error
+    assert table_with(app, "Generators")["Generators"].tolist() == ["0 of 1 trained", "0 of 1 trained, 1 deleted"]
+    assert "Go on with this sweep" in [button.label for button in app.button]
+    app = open_page("compare", study="half")
+    assert not app.error
+    shown = table_with(app, "Where it is")
+    assert shown["State"].tolist() == ["new", "new"] and f"{run.id} was deleted" in shown["Where it is"][0]
+    assert "Go on with this study" in [button.label for button in app.button]
+
+
 def test_a_sweep_that_is_refused_is_explained_and_queues_nothing(phantom: str) -> None:
     app = open_page("compare", view="plan")
     app.text_input[0].set_value("no/name")
     app = click(app, "Plan and run")
     assert "no/name" in app.error[0].value.replace("\\", "")
     assert jobs.list_jobs() == [] and study.list_sweeps() == []
+
+
+@pytest.mark.parametrize(("view", "prefix"), [("new", "study"), ("plan", "sweep")])
+def test_the_chosen_base_stays_as_long_as_it_is_among_the_schemes(phantom: str, view: str, prefix: str) -> None:
+    app = open_page("compare", view=view)
+    schemes, base = f"{prefix}_schemes", f"{prefix}_base"
+    app.multiselect(key=schemes).set_value(["none", "standard"]).run()
+    assert app.selectbox(key=base).value == "standard"
+    app.selectbox(key=base).set_value("none").run()
+    for chosen, expected in ((["none", "standard", "weighted"], "none"), (["standard", "weighted"], "standard"), ([], None)):
+        app.multiselect(key=schemes).set_value(chosen).run()
+        assert not app.exception and app.selectbox(key=base).value == expected
+    app.multiselect(key=schemes).set_value(["weighted"]).run()
+    assert app.selectbox(key=base).value == "weighted"
+
+
+@pytest.mark.parametrize(("view", "prefix"), [("new", "study"), ("plan", "sweep")])
+def test_a_typed_name_outlasts_another_dataset_and_an_offered_one_follows_it(phantom: str, view: str, prefix: str) -> None:
+    make_phantom("another", 60, 64, seed=5)
+    app = open_page("compare", view=view)
+    assert app.text_input(key=f"{prefix}_name").value == f"another-{prefix}-1"
+    app.selectbox(key=f"{prefix}_data").set_value(phantom).run()
+    assert app.text_input(key=f"{prefix}_name").value == f"phantom-{prefix}-1"
+    app.text_input(key=f"{prefix}_name").set_value("mine").run()
+    app.selectbox(key=f"{prefix}_data").set_value("another").run()
+    assert not app.exception and app.text_input(key=f"{prefix}_name").value == "mine"
 
 
 def test_several_ratios_are_offered_where_a_study_is_planned(phantom: str) -> None:

@@ -17,7 +17,7 @@ from test_pages import _as_on_the_server, click, open_page, texts  # noqa: F401 
 
 from gan_aug import directions, files, images, jobs, latent, nearest, nearest_making, projections, runs, sample, store
 from gan_aug import workspace as workspace_paths
-from gan_aug.data.dataset import open_dataset
+from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.errors import UserError
 from gan_aug.records import NOTICE, SyntheticImage
@@ -443,7 +443,16 @@ def test_an_image_is_chosen_by_number_or_id_and_projected_by_a_job(generators: s
     assert identity in captions(explore(mode="project", run=DCGAN, part="val", image=identity))
 
 
-@pytest.mark.parametrize("text", ["0", "9999", "nobody", "", "../x"])
+def test_one_image_is_shown_without_making_all_of_them_smaller(generators: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_of_them(*_: Any) -> None:
+        raise AssertionError("a dataset of 400,000 images takes minutes")
+
+    monkeypatch.setattr(ImageSet, "at", all_of_them)
+    app = explore(mode="project", run=DCGAN, image="3")
+    assert not app.error and app.image
+
+
+@pytest.mark.parametrize("text", ["0", "9999", "nobody", "", "../x", "9" * 5000])
 def test_an_image_that_is_not_there_is_named(generators: str, text: str) -> None:
     app = explore(mode="project", run=DCGAN)
     app.text_input(key="image").set_value(text).run()

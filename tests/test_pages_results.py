@@ -63,7 +63,7 @@ def test_a_page_whose_files_are_damaged_says_so_in_words(generators: str, name: 
     def broken(*_: Any, **__: Any) -> Any:
         raise UserError("The disk is gone.", "Plug it in.")
 
-    for module, function in ((runs, "list_runs"), (store, "batches"), (study, "list_studies")):
+    for module, function in ((runs, "scan_runs"), (store, "batches"), (study, "scan_studies")):
         monkeypatch.setattr(module, function, broken)
     app = open_page(name)
     assert not app.exception
@@ -356,6 +356,13 @@ def test_generators_measured_otherwise_are_not_ranked(generators: str) -> None:
     assert "number of generated images" in app.warning[0].value
     groups = generator_metrics.by_protocol([measured("a", 1.0), measured("b", 2.0), measured("c", 3.0, weights_sha256="b" * 64)])
     assert [[record.subject for record in group] for group in groups] == [["a", "b"], ["c"]]
+
+
+def test_the_class_that_was_measured_is_called_by_its_name(generators: str) -> None:
+    append_records(evaluations_file(DCGAN), [measured(f"{DCGAN}@4", 0.5, class_name="_in *situ*_")])
+    app = open_page("compare", view="generators")
+    assert not app.exception
+    assert "100 real images of phantom, \\_in \\*situ\\*\\_." in texts(app)
 
 
 def test_generators_that_were_not_measured_are_named_with_the_command(generators: str) -> None:

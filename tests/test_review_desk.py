@@ -279,7 +279,37 @@ def test_a_new_batch_is_queued_with_its_generator(phantom: str) -> None:
     assert job.arguments["class_name"] == "benign"
     assert job.arguments["n"] == 200
     assert job.arguments["name"] == "acgan-cd34-1"
-    assert app.text_input[0].value == "acgan-cd34-2"
-    app.text_input[0].set_value("acgan-cd34-1")
-    assert "acgan-cd34-1" in click(app, "Generate the batch").error[0].value.replace("\\", "")
+    assert app.text_input[0].value == "acgan-cd34-1", "a second click must not send a name that nobody has read"
+    said = click(app, "Generate the batch").error[0].value.replace("\\", "")
+    assert "already is a batch acgan-cd34-1" in said and "such as acgan-cd34-2" in said
     assert len(jobs.list_jobs()) == 1
+
+
+def test_another_name_is_offered_once_there_is_a_batch_of_the_first_and_not_while_that_is_sent(phantom: str) -> None:
+    make_run("acgan-phantom-cd34", "acgan", phantom)
+    make_run("dcgan-phantom-ab12", "dcgan", phantom, "malignant")
+    app = open_page("review")
+    app.selectbox(key="batch_run").set_value("acgan-phantom-cd34").run()
+    assert app.text_input(key="batch_name").value == "acgan-cd34-1"
+    app.selectbox(key="batch_run").set_value("dcgan-phantom-ab12").run()
+    assert app.text_input(key="batch_name").value == "dcgan-ab12-1"
+    app = click(app, "Generate the batch")
+    make_batch("dcgan-ab12-1", 3)
+    app = app.run()
+    assert app.text_input(key="batch_name").value == "dcgan-ab12-2"
+    make_batch("dcgan-ab12-2", 3)
+    app = click(app, "Generate the batch")  # of the name that was on the screen
+    assert "already is a batch dcgan-ab12-2" in app.error[0].value.replace("\\", "")
+    assert len(jobs.list_jobs()) == 1
+    app = app.run()
+    assert app.text_input(key="batch_name").value == "dcgan-ab12-3"
+
+
+def test_a_batch_that_is_refused_leaves_the_grid(phantom: str) -> None:
+    make_run("dcgan-phantom-ab12", "dcgan", phantom, "malignant")
+    make_batch("b", 3)
+    app = open_page("review", batch="b", reviewer="ana")
+    app.text_input(key="batch_name").set_value("../up")
+    app = click(app, "Generate the batch")
+    assert "cannot be a batch name" in app.error[0].value.replace("\\", "")
+    assert grids(app) and not jobs.list_jobs()

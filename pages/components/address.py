@@ -55,6 +55,11 @@ def pick(
     return value
 
 
+def whole_number(text: str) -> int | None:
+    """The number that a piece of an address means, if it means one. Of endless digits ``int`` makes an error."""
+    return int(text) if text.isdecimal() and len(text) <= 18 else None
+
+
 def hold(**values: str | list[str]) -> None:
     """Write values into the address, where they differ from what stands there; an empty one is taken out."""
     for key, value in values.items():
@@ -79,12 +84,15 @@ def pick_many(label: str, options: Sequence[str], default: Sequence[str], *, key
         Passed on to ``st.multiselect``.
     """
     wanted, noted = st.query_params.get_all(key), f"{key} in the address"
-    known = [value for value in wanted if value in options]
     linked = bool(wanted) and wanted != st.session_state.get(noted)
-    if linked and (gone := [value for value in wanted if value and value not in options]):
+    known = [value for value in dict.fromkeys(wanted) if value in options]
+    most = more.get("max_selections") or len(known)
+    if linked and (gone := [value for value in dict.fromkeys(wanted) if value and value not in options]):
         st.warning(f"There is no {what} {chrome.plain(', '.join(gone))}.", icon=":material/link_off:")
+    if linked and len(known) > most:
+        st.warning(f"The address names {len(known)} of these; the first {most} are shown.", icon=":material/link_off:")
     if linked and (known or wanted == [""]):
-        st.session_state[key] = known
+        st.session_state[key] = known[:most]
     elif key not in st.session_state or any(value not in options for value in st.session_state[key]):
         st.session_state[key] = list(default)
     chosen = st.multiselect(label, list(options), key=key, **more)

@@ -1,6 +1,7 @@
 """What frames every page: style, title, standing notice, state of the worker, and the guard that keeps tracebacks off the screen."""
 
 import contextlib
+import errno
 import itertools
 import logging
 import uuid
@@ -18,6 +19,8 @@ from pages.components import keys
 
 _STYLE = Path(__file__).with_name("style.css")
 _ICON = Path(__file__).with_name("icon.svg")
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)  # what whoever runs the machine can mend
+_ADMITTED = "admitted"  # in the session's state once the router has let its visitor in
 _log = logging.getLogger("gan_aug.pages")
 
 
@@ -25,14 +28,20 @@ _log = logging.getLogger("gan_aug.pages")
 def guard() -> Iterator[None]:
     """Show what goes wrong in the block (or decorated function) as words: what happened, and what to do.
 
-    A :class:`UserError` brings its own two sentences. Anything else is a defect: the screen shows a short reference, and the server's log
-    has the traceback under it. Streamlit's own rerun and stop signals pass.
+    A :class:`UserError` brings its own two sentences; that a disk is full, or may not be used, is told in the system's words. Anything else
+    is a defect: the screen shows a short reference, and the server's log has the traceback under it. Streamlit's own rerun and stop signals
+    pass.
     """
     try:
         yield
     except UserError as error:
-        st.error(f"**{plain(error.what)}**  \n{plain(error.todo)}", icon=":material/error:")
-    except Exception:
+        _tell(error.what, error.todo)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            _log.warning("%s", error)
+            what = f"{error.strerror}: {error.filename}" if error.filename else f"{error.strerror}."
+            _tell(what, "Make room, or make it writable.")
+            return
         reference = uuid.uuid4().hex[:6]
         _log.exception("page failure %s", reference)
         st.error(
@@ -42,13 +51,25 @@ def guard() -> Iterator[None]:
         )
 
 
+def _tell(what: str, todo: str) -> None:
+    st.error(f"**{plain(what)}**  \n{plain(todo)}", icon=":material/error:")
+
+
 def plain(text: str) -> str:
     """``text`` with the signs that Markdown would interpret escaped, so that names and paths show as they are."""
     return "".join(f"\\{sign}" if sign in r"\`*_{}[]()<>#+-!|$~:" else sign for sign in text)
 
 
 def header(title: str, caption: str) -> None:
-    """Title of a page and one line that says what it is for."""
+    """Title of a page and one line that says what it is for; the first thing that every page draws.
+
+    Raises
+    ------
+    UserError
+        If Streamlit runs the page past the router, which lets visitors in: just after a start it can (see ``pages/__init__.py``).
+    """
+    if _ADMITTED not in st.session_state:
+        raise UserError("The app was just starting.", "Reload the page.")
     st.title(title, anchor=False)
     st.caption(caption)
 
@@ -71,6 +92,21 @@ def free_name(stem: str, taken: Container[str]) -> str:
     return next(name for number in itertools.count(1) if (name := f"{stem}-{number}") not in taken)
 
 
+def name_field(label: str, free: str, about: str, key: str, used: bool = False, max_chars: int = 100) -> str:
+    """A field for a name; a free one stands in it until somebody types another.
+
+    What was typed stays when another dataset or generator (``about``) is chosen. What was offered stays too when it is taken, until the
+    caller says that it is ``used`` up: the second click of a double one must not send a name that nobody has read.
+    """
+    noted = f"{key}-offered"
+    was_about, offered = st.session_state.get(noted, (None, None))
+    now = st.session_state.get(key)
+    if now is None or (now == offered and (used or about != was_about)):
+        st.session_state[key] = free
+        st.session_state[noted] = (about, free)
+    return st.text_input(label, max_chars=max_chars, key=key).strip()
+
+
 def two_columns(name: str) -> tuple[DeltaGenerator, DeltaGenerator]:
     """A wide container and one beside it, which goes below it where the window is narrow (``st.columns`` would squeeze both)."""
     row = st.container(horizontal=True, gap="large", key=f"row-{name}")
@@ -90,9 +126,14 @@ def configure() -> None:
 
 
 def furniture(title: str) -> None:
-    """Name of the tab, style and sidebar; called by the router before each page."""
+    """Name of the tab, and style; called by the router before each page."""
     st.set_page_config(page_title=f"{title} · gan_aug")
     st.html(_STYLE)
+
+
+def sidebar() -> None:
+    """What stands below the list of pages; called by the router before each page, if the visitor may see it."""
+    st.session_state[_ADMITTED] = True
     with st.sidebar:
         _worker_light()
         keys.button()

@@ -74,7 +74,7 @@ def _of_dataset(run: Run) -> Origin | None:
     factor = max(1, 192 // size)
     kind = _kind(name)
     st.image(
-        images.png_bytes(image_set.at(size)[row]),
+        images.png_bytes(image_set.picture(row, size)),
         caption=chrome.plain(f"{kind} {identity}, labelled {label}. {size} × {size} px, shown {factor}×"),
         alt=f"{kind} {identity} of {name}, labelled {label}",
         width=factor * size,
@@ -119,8 +119,9 @@ def find_row(image_set: ImageSet, rows: list[int], text: str) -> int:
     by_id = [row for row in rows if ids.iat[row] == text.strip()]
     if by_id:
         return by_id[0]
-    if text.strip().isdecimal() and 1 <= int(text) <= len(rows):
-        return rows[int(text) - 1]
+    number = address.whole_number(text.strip())
+    if number is not None and 1 <= number <= len(rows):
+        return rows[number - 1]
     raise InvalidValue(f"There is no image {text!r} in this part.", f"Write a number from 1 to {len(rows)}, or an id of this part.")
 
 

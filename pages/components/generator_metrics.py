@@ -125,10 +125,8 @@ def _protocol(record: MetricRecord) -> tuple:
 def _group(group: list[MetricRecord], picked: dict[str, Run], number: int) -> None:
     first = group[0]
     chrome.section(f"Measured through {first.extractor}: {first.part} part, {first.image_size} px")
-    st.caption(
-        f"{first.n_fake} generated and {first.n_real} real images of {chrome.plain(first.dataset)}, {first.class_name or 'all classes'}. "
-        f"Extractor weights {first.weights_sha256[:12]}."
-    )
+    what = f"{first.n_fake} generated and {first.n_real} real images of {first.dataset}, {first.class_name or 'all classes'}."
+    st.caption(chrome.plain(f"{what} Extractor weights {first.weights_sha256[:12]}."))
     note = f"{first.n_fake} generated and {first.n_real} real images; not a clinical performance claim."
     chosen = one_each(group, picked)
     _figures(group, chosen, note, number)

@@ -10,10 +10,9 @@ from gan_aug import jobs, workspace
 from gan_aug.data import dataset
 from gan_aug.data.dataset import ImageSet
 from gan_aug.errors import InvalidValue, NotFound, UserError
-from pages.components import chrome
+from pages.components import chrome, visitors
 
 SIZES = (64, 128, 256)
-LOCAL = ("localhost", "127.0.0.1", "::1")
 LABELS = {"binary": "benign or malignant", "diagnosis": "the diagnosis"}
 
 
@@ -47,23 +46,33 @@ def checked(paths: str, name: str) -> dict[str, object]:
     UserError
         If a path does not exist or may not be read from here, or the name is taken or not a name.
     """
-    found = [Path(line.strip()).expanduser() for line in paths.splitlines() if line.strip()]
+    found = [_checked_path(line.strip()) for line in paths.splitlines() if line.strip()]
     if not found:
         raise InvalidValue("There is no folder to import.", "Write the path of a folder or table on this machine.")
-    for path in found:
-        _refuse_outside(path)
-        if not path.exists():
-            raise NotFound(f"{path} does not exist on this machine.", "Check the spelling; the path is read where the app runs.")
     workspace.check_name(name, "name of a dataset")
     if any(record.name == name for record in dataset.list_datasets()):
         raise InvalidValue(f"There already is a dataset {name!r}.", "Choose another name.")
     return {"paths": [str(path) for path in found], "name": name}
 
 
+def _checked_path(text: str) -> Path:
+    """A path that is there and may be imported from."""
+    try:
+        path = Path(text).expanduser()
+        _refuse_outside(path)
+        there = path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # no permission or too long a name, no such user, a sign that no path has
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
+        raise UserError(f"{text} cannot be read on this machine: {reason}.", "Check the spelling, and who may read it.") from None
+    if not there:
+        raise NotFound(f"{path} does not exist on this machine.", "Check the spelling; the path is read where the app runs.")
+    return path
+
+
 def _refuse_outside(path: Path) -> None:
     """Who reaches the app over a network may only import from below the folders that its owner has named."""
     named = os.environ.get("GAN_AUG_IMPORT_ROOTS")
-    if not named and st.get_option("server.address") in LOCAL:
+    if not named and not visitors.remote():
         return
     roots = [Path(root).resolve() for root in (named or "").split(os.pathsep) if root]
     if not any(path.resolve().is_relative_to(root) for root in roots):

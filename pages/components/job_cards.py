@@ -69,6 +69,11 @@ def card(job: Job) -> None:
                 st.code(without_traceback(jobs.log(job.id, lines=60)) or "The log is empty.", language=None, wrap_lines=True)
 
 
+def is_open(kind: str) -> bool:
+    """Whether such a job waits or runs, so that nobody need ask for it again."""
+    return any(job.kind == kind and job.status in ACTIVE for job in jobs.list_jobs())
+
+
 def without_traceback(log: str) -> str:
     """The lines of a job's log that are meant for people; the frames of a traceback are the indented ones."""
     return "\n".join(

@@ -107,8 +107,8 @@ def _grid(run: Run) -> None:
     step_images = from_dict(GanConfig, run.config).step_images
     kimg = {step: step * step_images / 1000 for step in files}
     key, newest = f"grid-step-{run.id}", max(files)
-    wanted = st.query_params.get("step", "")
-    step = int(wanted) if wanted.isdecimal() and int(wanted) in files else newest
+    wanted = address.whole_number(st.query_params.get("step", ""))
+    step = wanted if wanted in files else newest
     st.markdown("**The same 64 seeds, as training goes on**")
     words = f"64 generated images after {kimg[step]:.1f} thousand images"
     st.image(str(files[step]), width="stretch", alt=words, output_format="PNG")
@@ -157,11 +157,8 @@ def _notes(run: Run) -> None:
     for note in notes:
         st.markdown(f":material/sticky_note_2: {chrome.plain(note.text)}  \n:small[{chrome.ago(note.created)}]")
     key = f"note-{run.id}-{len(notes)}"  # a new field once a note is kept
-    with st.popover("Add a note", icon=":material/edit_note:"), st.form(f"form-{key}", border=False):
-        st.text_area("Note", placeholder="What was tried here, what is to be seen ...", max_chars=2000, key=key)
-        st.form_submit_button("Keep it", type="primary", on_click=_keep, args=(run.id, key))
-
-
-def _keep(run_id: str, key: str) -> None:
-    if st.session_state[key].strip():
-        store.add_note(run_id, st.session_state[key])
+    with st.popover("Add a note", icon=":material/edit_note:"), chrome.guard(), st.form(f"form-{key}", border=False):
+        text = st.text_area("Note", placeholder="What was tried here, what is to be seen ...", max_chars=2000, key=key)
+        if st.form_submit_button("Keep it", type="primary") and text.strip():
+            store.add_note(run.id, text)
+            st.rerun()

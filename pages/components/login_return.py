@@ -1,6 +1,5 @@
 """Brings whoever has logged in back to where the log-in was asked for; Streamlit leads every answer of a provider to the first page."""
 
-import streamlit as st
 from streamlit.components.v2 import component
 
 _element = component(
@@ -16,8 +15,8 @@ export default function ({ data }) {
   asking = data.asking;
   const address = asking ? null : sessionStorage.getItem(KEPT);
   if (address) {
-    sessionStorage.removeItem(KEPT);
-    location.replace(address);
+    sessionStorage.removeItem(KEPT);  // on any other page it is out of date: somebody has logged in elsewhere and come here by themselves
+    if (data.first && address !== location.href) location.replace(address);
   }
   return () => { asking = false; };
 }
@@ -26,11 +25,10 @@ export default function ({ data }) {
 
 
 def remember() -> None:
-    """On a page that asks for a log-in: keep its address when the browser leaves it."""
+    """Where a log-in is asked for: keep the address when the browser leaves it."""
     _element(key="login-return", data={"asking": True})
 
 
-def back() -> None:
-    """On the first page: go back to the address that was kept, once somebody is logged in."""
-    if st.user.get("is_logged_in"):
-        _element(key="login-return", data={"asking": False})
+def back(first: bool) -> None:
+    """Once somebody is logged in: from the ``first`` page go back to the address that was kept; on any other forget it."""
+    _element(key="login-return", data={"asking": False, "first": first})

@@ -4,6 +4,7 @@ import streamlit as st
 
 from gan_aug import images, study
 from gan_aug.data.dataset import open_dataset
+from gan_aug.errors import NotFound
 from gan_aug.records import Study
 from gan_aug.study import Aim, Analysis, Calls, Flip, PartResult
 from pages.components import address, chrome, pictures, roc, study_tables
@@ -108,15 +109,20 @@ def _kinds(cases: tuple[Flip, ...]) -> dict[str, list[Flip]]:
 
 def _pictures(part: PartResult, positive: str, a: str, b: str, cases: list[Flip]) -> None:
     """The images as they are stored, never altered."""
-    image_set = open_dataset(part.dataset)
+    try:
+        image_set = open_dataset(part.dataset)
+    except NotFound as error:
+        st.info(f"{chrome.plain(error.what)} The images cannot be shown.", icon=":material/image_not_supported:")
+        return
     row_of = {name: row for row, name in enumerate(image_set.table["image_id"])}
     there = [case for case in cases if case.image_id in row_of]
     truth = ["not " * (case.label == 0) + positive for case in there]
+    scores = [f"A {case.base_score:.2f}, B {case.arm_score:.2f}" for case in there]
     with st.container(key="flipped-pictures"):
         pictures.never_dim("flipped-pictures")
         st.image(
             [images.png_bytes(at_most(image_set.images[[row_of[case.image_id]]], SHOWN)[0]) for case in there],
-            caption=[f"{word}  \nA {case.base_score:.2f}, B {case.arm_score:.2f}" for case, word in zip(there, truth, strict=True)],
+            caption=[f"{chrome.plain(word)}  \n{score}" for word, score in zip(truth, scores, strict=True)],
             alt=[
                 f"Image {case.image_id}, {word}: {a} gives {case.base_score:.2f}, {b} gives {case.arm_score:.2f}"
                 for case, word in zip(there, truth, strict=True)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from gan_aug import runs, store, study
 from gan_aug.data.dataset import list_datasets
-from gan_aug.errors import NotFound
+from gan_aug.errors import CorruptFile, NotFound
 from gan_aug.study import Analysis
 from pages.components import chrome, shipped
 
@@ -55,7 +55,7 @@ def _data() -> Step:
 
 def _gan() -> Step:
     found = runs.list_runs("gan")
-    states = [runs.status(run.id).state for run in found if not shipped.is_shipped(run)]
+    states = [status.state for _, status in runs.scan_statuses(run for run in found if not shipped.is_shipped(run))[0]]
     trained, training = states.count("finished"), states.count("running")
     detail = f"{trained} trained, {training} in training." if states else "It learns to generate lesions like those in the train part."
     if came := len(found) - len(states):
@@ -82,6 +82,6 @@ def last_analysis() -> Analysis | None:
     for planned in study.list_studies():
         try:
             found.append(study.load_analysis(planned))
-        except NotFound:
+        except (NotFound, CorruptFile):
             continue
     return max(found, key=lambda analysis: analysis.created, default=None)

@@ -32,6 +32,7 @@ def new_batch() -> None:
     st.caption(_ABOUT[mode])
     run = found[st.selectbox("Generator", list(found), format_func=lambda name: generators.label(found[name]), key="batch_run")]
     taken = taken_names()
+    free = chrome.free_name(generators.stem(run), taken)
     with st.form("new_batch", border=False, enter_to_submit=False):
         conditional = catalog.entry(run.spec).conditional
         class_name = st.selectbox("Class", list(run.classes), key=f"batch_class_{run.id}") if conditional else None
@@ -41,15 +42,20 @@ def new_batch() -> None:
         )
         first = right.number_input("First seed", 0, 10**9, 0, help="Seeds count up from here. One seed is always the same picture.")
         more = _curate_options(run) if mode == "curate" else _blind_options(run)
-        name = st.text_input("Name of the batch", value=chrome.free_name(generators.stem(run), taken), max_chars=100).strip()
-        if not st.form_submit_button("Generate the batch", icon=":material/brush:", type="primary"):
+        name = chrome.name_field("Name of the batch", free, about=run.id, key="batch_name", used=_is_there())
+        if not st.form_submit_button("Generate the batch", icon=":material/brush:", type="primary", key="batch_send"):
             return
     if check_name(name, "batch name") in taken:
-        raise InvalidValue(f"There already is a batch {name}, or one is being generated.", "Choose another name.")
+        raise InvalidValue(f"There already is a batch {name}, or one is being generated.", f"Choose another name, such as {free}.")
     reference = runs.resolve(run.id)[1].id
     arguments = {"name": name, "reference": reference, "n": int(n), "first_seed": int(first), "class_name": class_name, "mode": mode}
     jobs.submit("review_batch", arguments | more)
     st.rerun()
+
+
+def _is_there() -> bool:
+    """Whether the name in the form is by now that of a batch, and is not being sent: then the next batch needs another."""
+    return not st.session_state.get("batch_send") and st.session_state.get("batch_name") in [batch.name for batch in store.batches()]
 
 
 def _curate_options(run: Run) -> dict[str, Any]:

@@ -24,8 +24,7 @@ def select(desk: Desk | None, batch: str, reader: Reader) -> Desk:
             alike = address.pick(st.segmented_control, "Near-duplicates", list(ALIKE), key="alike", format_func=ALIKE.get)
     chosen = (batch, reader.name, reader.logged_in, show, sort, share, alike)
     if desk is None or desk.choice != chosen:
-        wanted = st.query_params.get("page", "1") if desk is None else "1"
-        page = int(wanted) - 1 if wanted.isdecimal() and len(wanted) < 7 else 0
+        page = (address.whole_number(st.query_params.get("page", "")) or 1) - 1 if desk is None else 0
         desk = Desk(batch, reader.name, show, sort, share, alike, page, reader.logged_in)
     if sort != "made":
         st.caption(_about(desk, sort))

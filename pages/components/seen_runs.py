@@ -3,7 +3,7 @@
 import dataclasses
 from collections import defaultdict
 
-from gan_aug import jobs, runs
+from gan_aug import catalog, jobs, runs
 from gan_aug.records import Job, Run
 from pages.components.job_cards import ACTIVE
 
@@ -45,13 +45,28 @@ class SeenRun:
         return WAITING if self.job is not None and self.status.state != "running" else STATES[self.status.state]
 
 
-def look() -> list[SeenRun]:
-    """All GAN runs, newest first."""
+def scan() -> tuple[list[SeenRun], list[str]]:
+    """The GAN runs, newest first, and a notice for each that cannot be shown: it is damaged, or its GAN is not known here."""
+    found, damaged = runs.scan_runs("gan")
+    known = [run for run in found if run.spec in catalog.ENTRIES]
+    notices = [_unknown(run) for run in found if run.spec not in catalog.ENTRIES]
+    placed, without_status = runs.scan_statuses(known)
     trainers: dict[str | None, list[Job]] = defaultdict(list)
     for job in jobs.list_jobs(500):
         if job.kind == "train_gan":
             trainers[run_of(job)].append(job)
-    return [SeenRun(run, runs.status(run.id), tuple(trainers[run.id])) for run in runs.list_runs("gan")]
+    seen = [SeenRun(run, status, tuple(trainers[run.id])) for run, status in placed]
+    return seen, [*damaged.values(), *without_status.values(), *notices]
+
+
+def _unknown(run: Run) -> str:
+    folder = runs.run_folder(run.id)
+    return f"Run {run.id} is of a GAN {run.spec!r}, which this version does not know. Update gan_aug, or delete the folder {folder}."
+
+
+def look() -> list[SeenRun]:
+    """The GAN runs that can be shown, newest first."""
+    return scan()[0]
 
 
 def run_of(job: Job) -> str | None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from gan_aug import backbones, jobs, store, study
 from gan_aug.data.dataset import list_datasets
+from gan_aug.data.split import describe, usual_splits
 from gan_aug.records import ClassifierConfig, Dataset, Run
 from pages.components import chrome, generators
 
@@ -32,8 +33,9 @@ def show() -> None:
     left, right = chrome.two_columns("study")
     with left:
         record = datasets[st.selectbox("Dataset", list(datasets), key="study_data")]
+        split_id = choose_split(record)
         schemes, base = _choose_schemes(record)
-        name = st.text_input("Name of the study", value=_free_name(record), max_chars=100)
+        name = chrome.name_field("Name of the study", _free_name(record), about=record.name, key="study_name")
     with right:
         n_seeds = int(st.number_input("Seeds per scheme", 1, 20, 3, help="Five or more tell a gain from the luck of a start."))
         config = choose_config(record)
@@ -45,7 +47,7 @@ def show() -> None:
         return
     with st.spinner("Checking that nothing has seen the test part"):
         seeds = range(n_seeds)
-        planned = study.plan(name.strip(), record.name, schemes, seeds, config, base=base, fraction=fraction, external=external)
+        planned = study.plan(name, record.name, schemes, seeds, config, base=base, fraction=fraction, external=external, split_id=split_id)
     jobs.submit("study", {"name": planned.name})
     st.query_params.from_dict({"study": planned.name, "view": "results"})
     st.rerun()
@@ -68,8 +70,22 @@ def _choose_schemes(record: Dataset) -> tuple[list[str], str | None]:
         accept_new_options=True,
         help="What the classifiers' training images are made of. Any scheme can also be typed, such as synthetic:RUN@0.5.",
     )
-    at = schemes.index("standard") if "standard" in schemes else 0
-    return schemes, st.selectbox("Compare all with", schemes, index=at if schemes else None)
+    return schemes, choose_base(schemes, key="study_base")
+
+
+def choose_base(schemes: list[str], key: str) -> str | None:
+    """The scheme that all others are compared with; what was chosen stays, as long as it is one of them."""
+    if st.session_state.get(key) not in schemes:
+        st.session_state[key] = "standard" if "standard" in schemes else next(iter(schemes), None)
+    return st.selectbox("Compare all with", schemes, key=key)
+
+
+def choose_split(record: Dataset) -> str | None:
+    """The split that is used; asked for only where a dataset has several."""
+    words = {split.id: describe(split) for split in usual_splits(record.name)}
+    if len(words) < 2:
+        return None
+    return st.selectbox("Split", list(words), format_func=words.get, key=f"study_split-{record.name}")
 
 
 def choose_config(record: Dataset) -> ClassifierConfig:

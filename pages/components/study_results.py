@@ -155,7 +155,7 @@ def _curves(plan: Plan, analysis: Analysis, part: PartResult, lines: list[Line])
         alt = "Reliability of the predicted probabilities; Brier scores are in the table of numbers"
         st.plotly_chart(roc.reliability(part, lines), key="reliability", alt=alt, config=saved_as(f"{plan.study.name}-reliability"))
     positives = f"{part.n_positive} are {plan.study.positive}, so that guessing would have an AP of {part.prevalence:.3f}."
-    chrome.section("Numbers", f"{roc.statement(part)} {positives}")
+    chrome.section("Numbers", chrome.plain(f"{roc.statement(part)} {positives}"))
     st.dataframe(
         study_tables.metrics(analysis.base, lines, analysis.learned), hide_index=True, key="metrics", alt="Numbers of every scheme"
     )

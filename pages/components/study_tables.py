@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from gan_aug import catalog, runs
-from gan_aug.errors import NotFound
+from gan_aug.errors import CorruptFile, NotFound
 from gan_aug.schemes import parse_scheme
 from gan_aug.study import Arm, ArmResult, Calls, Estimate, Operating, Plan, p_text
 from pages.components import generators, run_settings
@@ -44,7 +44,7 @@ def _short_scheme(name: str) -> str:
 def _short_run(reference: str) -> str:
     try:
         return generators.short(runs.load_run(reference.partition("@")[0]))
-    except NotFound:
+    except (NotFound, CorruptFile):
         return reference
 
 
@@ -153,8 +153,10 @@ def _counts(counts: dict[str, int]) -> str:
 
 
 def _generator(reference: str) -> dict[str, str]:
-    """The settings of a generator; none are known where its run was deleted since."""
+    """The settings of a generator; none are known where its run was deleted since, or its record is damaged."""
     try:
         return run_settings.properties(runs.load_run(reference.partition("@")[0]))
     except NotFound:
         return {"settings": "the run is gone"}
+    except CorruptFile:
+        return {"settings": "the run's record is damaged"}

@@ -29,7 +29,7 @@ def show() -> None:
         record = datasets[st.selectbox("Dataset", list(datasets), key="sweep_data")]
         splits, n_splits = _choose_splits(record)
         schemes, base = _choose_schemes()
-        name = st.text_input("Name of the sweep", value=_free_name(record), max_chars=80)
+        name = chrome.name_field("Name of the sweep", _free_name(record), about=record.name, key="sweep_name", max_chars=80)
     with right:
         n_seeds = int(st.number_input("Seeds per scheme", 1, 20, 3, help="Five or more tell a gain from the luck of a start."))
         config = study_form.choose_config(record)
@@ -40,7 +40,7 @@ def show() -> None:
         return
     with st.spinner("Making the splits, and checking them"):
         planned = study.plan_sweep(
-            name.strip(), record.name, schemes, range(n_seeds), config,
+            name, record.name, schemes, range(n_seeds), config,
             base=base, preset=preset, gan_settings=settings, external=external, **splits,
         )  # fmt: skip
     jobs.submit("sweep", {"name": planned.name})
@@ -59,12 +59,13 @@ def _choose_splits(record: Dataset) -> tuple[dict[str, Any], int]:
         sources = sorted(set(open_dataset(record.name).table["source"]))
         st.caption(f"Held out in turn: {chrome.plain(', '.join(sources))}.")
         return {"sources": True}, len(sources)
+    split_id = study_form.choose_split(record)
     shares = st.pills(
         "Shares of the training images", sorted(study_form.SHARES), selection_mode="multi", default=[1 / 4, 1 / 2, 1.0],
         format_func=study_form.SHARES.get,
         help="val and test stay the same, and smaller shares lie inside larger ones.",
     )  # fmt: skip
-    return {"fractions": tuple(sorted(shares))}, len(shares)
+    return {"fractions": tuple(sorted(shares)), "split_id": split_id}, len(shares)
 
 
 def _choose_schemes() -> tuple[list[str], str | None]:
@@ -79,8 +80,7 @@ def _choose_schemes() -> tuple[list[str], str | None]:
         accept_new_options=True,
         help="Any scheme can also be typed, with train(GAN) or train(GAN:CLASS) where a run would stand.",
     )
-    at = schemes.index("standard") if "standard" in schemes else 0
-    return schemes, st.selectbox("Compare all with", schemes, index=at if schemes else None, key="sweep_base")
+    return schemes, study_form.choose_base(schemes, key="sweep_base")
 
 
 def _recipes(ratios: list[float]) -> dict[str, str]:
@@ -112,4 +112,9 @@ def _size(n_splits: int, schemes: list[str], n_seeds: int) -> str:
 
 
 def _free_name(record: Dataset) -> str:
-    return chrome.free_name(f"{record.name}-sweep", [planned.name for planned in study.list_sweeps()])
+    return chrome.free_name(f"{record.name}-sweep", _taken())
+
+
+def _taken() -> list[str]:
+    found, damaged = study.scan_sweeps()
+    return [*(planned.name for planned in found), *damaged]

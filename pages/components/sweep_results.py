@@ -3,10 +3,9 @@
 import streamlit as st
 
 from gan_aug import jobs, report, runs, study
-from gan_aug.data.dataset import open_dataset
-from gan_aug.errors import NotFound
+from gan_aug.errors import CorruptFile, NotFound
 from gan_aug.study import Estimate, Sweep, SweepResult, SweepRow, p_text
-from pages.components import address, chrome, job_cards, spread, study_tables
+from pages.components import address, chrome, job_cards, left_out, spread, study_tables
 from pages.components.figure_parts import saved_as
 from pages.components.spread import Series
 
@@ -16,7 +15,9 @@ KINDS = {"fraction": "fewer training images", "fold": "folds", "source": "source
 def show() -> None:
     """Choose a sweep, and show it."""
     job_cards.panel("sweep", recent=1)
-    sweeps = {sweep.name: sweep for sweep in study.list_sweeps()}
+    found, damaged = study.scan_sweeps()
+    left_out.warn(damaged.values())
+    sweeps = {sweep.name: sweep for sweep in found}
     if not sweeps:
         st.info(
             "No sweep has been planned yet. A sweep asks one question of several splits: fewer and fewer training images, folds, or every "
@@ -27,7 +28,7 @@ def show() -> None:
         return
     sweep = sweeps[address.pick(st.selectbox, "Sweep", list(sweeps), key="sweep", what="sweep")]
     st.markdown(f"**{chrome.plain(sweep.dataset)}, {KINDS[sweep.kind]}: {len(sweep.points)} splits, {_seeds(sweep)} each**")
-    if open_dataset(sweep.dataset).record.phantom:
+    if study.is_phantom(sweep):
         st.badge("Phantom images, drawn by rule: nothing here says anything about skin", icon=":material/draw:", color="orange")
     try:
         result = study.load_sweep_result(sweep)
@@ -61,20 +62,31 @@ def _progress(sweep: Sweep) -> None:
 def _point_row(sweep: Sweep, number: int) -> dict[str, str]:
     point = sweep.points[number]
     made = study.trained_for(sweep, point)
-    trained = sum(runs.status(run_id).state == "finished" for run_id in made.values())
+    states = [_state(run_id) for run_id in made.values()]
     try:
         cells = study.cells(point.study)
     except NotFound:
         cells = []
     finished = sum(cell.state == "done" for cell in cells)
+    gone = states.count("gone")
     state = "done" if cells and finished == len(cells) else "begun" if made or cells else "new"
     return {
         "Split": point.label,
         "Training images": f"{point.n_train:,}",
-        "Generators": f"{trained} of {len(sweep.recipes)} trained",
+        "Generators": f"{states.count('finished')} of {len(sweep.recipes)} trained" + (f", {gone} deleted" if gone else ""),
         "Classifiers": f"{finished} of {len(sweep.schemes) * len(sweep.seeds)} done",
         "State": state,
     }
+
+
+def _state(run_id: str) -> str:
+    """Where the training of a generator is, or why nobody knows."""
+    try:
+        return runs.status(run_id).state
+    except NotFound:
+        return "gone"
+    except CorruptFile:
+        return "damaged"
 
 
 # --- a sweep that is done ----------------------------------------------------------------------------------------------------------------

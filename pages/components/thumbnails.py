@@ -41,9 +41,9 @@ def thumbnails(image_set: ImageSet, split: Split | None) -> None:
 def _page_number(pages: int, name: str) -> int:
     """The page that is shown, from 1; the address holds it."""
     key = f"page-of-{pages}-{name}"
-    wanted = st.query_params.get("page", "")
-    if key not in st.session_state and wanted.isdecimal() and 1 <= int(wanted) <= pages:
-        st.session_state[key] = int(wanted)
+    wanted = address.whole_number(st.query_params.get("page", ""))
+    if key not in st.session_state and wanted is not None and 1 <= wanted <= pages:
+        st.session_state[key] = wanted
     number = st.pagination(pages, key=key) if pages > 1 else 1
     address.hold(page=[] if number == 1 else str(number))
     return number

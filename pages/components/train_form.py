@@ -184,7 +184,7 @@ def _preflight(arguments: dict[str, Any]) -> Job | None:
     counts = training_images(arguments["data"], arguments["split_id"])
     used = counts if arguments["class_name"] is None else {arguments["class_name"]: counts.get(arguments["class_name"], 0)}
     n_images = sum(used.values())
-    facts = {"Training images": ", ".join(f"{count:,} {name}" for name, count in used.items())}
+    facts = {"Training images": chrome.plain(", ".join(f"{count:,} {name}" for name, count in used.items()))}
     facts["Each shown"] = f"about {config.total_kimg * 1000 / max(1, n_images):,.0f} times"
     facts["Generator steps"] = f"{config.total_steps:,}"
     facts["Estimated time"] = _estimate(arguments["gan"], config)
@@ -251,12 +251,8 @@ def training_images(name: str, split_id: str | None) -> dict[str, int]:
 
 def _estimate(gan: str, config: GanConfig) -> str:
     """How long it should take, by the speed of earlier runs of the same GAN at the same size."""
-    speeds = [
-        runs.status(run.id).images_per_second
-        for run in runs.list_runs("gan")
-        if run.spec == gan and run.config["resolution"] == config.resolution
-    ]
-    speeds = [speed for speed in speeds if speed > 0]
+    alike = [run for run in runs.list_runs("gan") if run.spec == gan and run.config["resolution"] == config.resolution]
+    speeds = [status.images_per_second for _, status in runs.scan_statuses(alike)[0] if status.images_per_second > 0]
     if not speeds:
         return "unknown until a first run"
     return f"about {chrome.duration(config.total_kimg * 1000 / statistics.median(speeds))}"

@@ -1,4 +1,4 @@
-"""Log-ins for readers: the app, a browser, and a provider that speaks OpenID Connect."""
+"""Log-ins: the app, a browser, and a provider that speaks OpenID Connect."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture
 def app_environment(workspace: Path, app_url: str, provider: Provider) -> dict[str, str]:
-    """Readers log in with the provider."""
+    """People log in with the provider."""
     secrets = workspace.parent / "secrets.toml"
     secrets.write_text(provider.secrets_toml(app_url))
     return {"STREAMLIT_SECRETS_FILES": str(secrets)}
@@ -58,7 +58,7 @@ def test_a_log_in_outlasts_a_reload_until_the_log_out(app: App, page: Any) -> No
     page.reload()
     page.wait_for_selector(".tile")
     page.get_by_role("button", name="Log out").click()
-    page.get_by_text("What to do next").wait_for()
+    page.get_by_role("button", name="Log in").wait_for()
     page.goto(f"{app.url}/review?batch=b")
     page.get_by_role("button", name="Log in").wait_for()
     expect(page.locator(".tile")).to_have_count(0)
@@ -68,8 +68,37 @@ def test_whom_the_provider_refuses_judges_nothing(app: App, page: Any, provider:
     make_batch("b", 3)
     provider.refuses = True
     page.goto(f"{app.url}/review?batch=b")
-    page.get_by_role("button", name="Log in").click()
-    page.get_by_text("What to do next").wait_for()
+    with page.expect_navigation(url=re.compile(r".*/$")):
+        page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in").wait_for()
     page.goto(f"{app.url}/review?batch=b")
     page.get_by_role("button", name="Log in").wait_for()
     expect(page.locator(".tile")).to_have_count(0)
+
+
+def test_a_stranger_sees_no_page_and_comes_back_to_any_address(phantom_app: App, page: Any) -> None:
+    page.goto(f"{phantom_app.url}/data?view=balance")
+    page.get_by_role("button", name="Log in").wait_for()
+    expect(page.get_by_role("link", name="Overview")).to_have_count(0)
+    expect(page.get_by_test_id("stSidebar")).to_have_count(0)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_text("Logged in as ana@clinic.org")).to_be_visible()
+    expect(page.get_by_role("radio", name="Balance")).to_be_checked()
+    assert "view=balance" in page.url
+    page.get_by_role("link", name="Overview").click()
+    page.get_by_text("What to do next").wait_for()
+
+
+def test_who_logs_in_in_another_tab_is_not_led_away_later(phantom_app: App, page: Any) -> None:
+    page.goto(f"{phantom_app.url}/data?view=balance")
+    page.get_by_role("button", name="Log in").wait_for()
+    other = page.context.new_page()
+    other.goto(phantom_app.url)
+    other.get_by_role("button", name="Log in").click()
+    other.get_by_text("Logged in as ana@clinic.org").wait_for()
+    page.reload()
+    expect(page.get_by_role("radio", name="Balance")).to_be_checked()
+    page.get_by_role("link", name="Overview").click()
+    page.get_by_text("What to do next").wait_for()
+    page.wait_for_timeout(1000)
+    expect(page.get_by_text("What to do next")).to_be_visible()
