@@ -25,6 +25,7 @@ _LAYERS = {"Gemm", "MatMul", "Conv", "ConvTranspose"}
 _AFFINE = _LAYERS | {"Add", "Sub", "Mul", "Div", "BatchNormalization", "Concat", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"}
 _AFFINE |= {"Identity", "Cast", "Slice"}
 _MAX_TOP = 64
+_MAX_PICTURES = 2000  # of a strip: 400 MB at 256 px
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,6 +172,11 @@ def write_strips(
         raise InvalidValue(f"The top {top} directions cannot be shown.", f"Ask for 1 to {_MAX_TOP}.")
     if not seeds:
         raise InvalidValue("There is no seed to start from.", "Name at least one seed.")
+    if len(seeds) * steps > _MAX_PICTURES:
+        raise InvalidValue(
+            f"{len(seeds):,} seeds with {steps:,} steps each are too many for one strip.",
+            f"Ask for at most {_MAX_PICTURES:,} pictures in all.",
+        )
     run, checkpoint, _ = open_generator(reference)
     if named:
         chosen = [(direction.name, None, np.array(direction.vector, np.float32)) for direction in store.directions(run.id)]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from gan_aug import jobs, migrations, store, workspace
-from gan_aug.errors import UserError
+from gan_aug.errors import UserError, place_of
 from gan_aug.jobs.slots import device_slots
 from gan_aug.store.engine import filesystem_type, is_network, journal, sqlite_file, wanted_journal
 
@@ -26,6 +26,7 @@ _OLDEST = {"torch": (2, 10), "torchvision": (0, 25), "streamlit": (1, 54), "sqla
 _LITTLE_SPACE, _NO_SPACE = 5e9, 5e8  # bytes
 _ORPHAN_SECONDS = 3600.0  # a temporary file this old belongs to no write that still goes on
 _HUNG_SECONDS = 900.0  # without a sign of progress from a job that lives
+_ELSEWHERE = "Choose another with GAN_AUG_HOME and GAN_AUG_CHECKPOINTS."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +52,8 @@ def _examine(examine: Callable[[], Iterator[Check]]) -> list[Check]:
         return list(examine())
     except UserError as error:
         return [Check(examine.__name__.strip("_"), "fail", error.what, error.todo)]
+    except OSError as error:
+        return [Check(examine.__name__.strip("_"), "fail", f"{place_of(error)} cannot be used: {error.strerror}.", _ELSEWHERE)]
 
 
 def _python() -> Iterator[Check]:
@@ -89,16 +92,14 @@ def _folders() -> Iterator[Check]:
             with tempfile.TemporaryFile(dir=folder):
                 pass
         except OSError as error:
-            yield Check(
-                name, "fail", f"{folder} cannot be written: {error.strerror}.", "Choose another with GAN_AUG_HOME and GAN_AUG_CHECKPOINTS."
-            )
+            yield Check(name, "fail", f"{folder} cannot be written: {error.strerror}.", _ELSEWHERE)
         else:
             yield Check(name, "ok", f"{folder} can be written")
 
 
 def _space() -> Iterator[Check]:
     for name, folder in (("space for the workspace", workspace.home()), ("space for checkpoints", workspace.checkpoints())):
-        if not folder.exists():
+        if not folder.is_dir():
             continue  # its own check has said why
         free = shutil.disk_usage(folder).free
         state: State = "fail" if free < _NO_SPACE else "warn" if free < _LITTLE_SPACE else "ok"

@@ -5,6 +5,9 @@ sentences: what happened, and what to do. The console prints them as two lines a
 exception is a bug in gan_aug and keeps its traceback.
 """
 
+import os
+from pathlib import Path
+
 
 class UserError(Exception):
     """A mistake or a missing thing that the user can mend.
@@ -60,3 +63,12 @@ class Diverged(UserError):
 
 class ExtractorUnavailable(UserError):
     """The feature extractor that was asked for cannot be loaded; another one is never put in its place."""
+
+
+def place_of(error: OSError) -> str:
+    """The file or folder that an error of the system is about, as a message names it; of a temporary file of ours, its folder."""
+    name = error.filename2 or error.filename
+    if not isinstance(name, (str, bytes)):
+        return "A file"  # who writes to a full disk is not told which
+    path = Path(os.fsdecode(name))
+    return str(path.parent if path.name.startswith(".") and path.suffix == ".tmp" else path)

@@ -11,6 +11,7 @@ import numpy as np
 from gan_aug.errors import InvalidValue
 
 _MAX_SEEDS = 1_000_000
+_SEED_RANGE = "Use a whole number from 0 to 18446744073709551615."
 
 
 def z_of_seed(seed: int, z_dim: int) -> np.ndarray:
@@ -31,7 +32,7 @@ def z_of_seed(seed: int, z_dim: int) -> np.ndarray:
     ndarray of shape (z_dim,), float32
     """
     if not 0 <= seed < 2**64:
-        raise InvalidValue(f"Seed {seed} is out of range.", "Use a whole number from 0 to 18446744073709551615.")
+        raise InvalidValue(f"Seed {seed} is out of range.", _SEED_RANGE)
     pairs = (z_dim + 1) // 2
     bits = np.random.Philox(key=seed).random_raw(2 * pairs) >> np.uint64(11)  # 53 bits, all that a float64 holds
     u = bits.astype(np.float64) * 2.0**-53
@@ -200,14 +201,16 @@ def parse_seeds(text: str) -> list[int]:
     Raises
     ------
     InvalidValue
-        If the text is not such a list, a range runs backwards, or more than a million seeds are named.
+        If the text is not such a list, a range runs backwards, a seed is 2**64 or more, or more than a million seeds are named.
     """
     seeds: list[int] = []
     for piece in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,19})(?:\s*-\s*(\d{1,19}))?\s*", piece)
+        match = re.fullmatch(r"\s*(\d{1,1000})(?:\s*-\s*(\d{1,1000}))?\s*", piece)  # Python reads no number of more than 4,300 digits
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if first > last:
             raise InvalidValue(f"{text!r} is not a list of seeds.", "Write whole numbers and ranges, for example 0-63 or 3,7,12.")
+        if last >= 2**64:
+            raise InvalidValue(f"Seed {last} is out of range.", _SEED_RANGE)
         if len(seeds) + last - first + 1 > _MAX_SEEDS:
             raise InvalidValue(f"{text!r} names more than a million seeds.", "Sample in several parts.")
         seeds.extend(range(first, last + 1))

@@ -25,6 +25,7 @@ from gan_aug.sample import class_numbers
 RANDOM = 256  # pictures that the result is compared with, and the nearest of which are the starts
 LENGTH_WEIGHT = 1e-3  # keeps |z| near that of samples, beyond which a generator has not been trained
 
+_MAX_STEPS = 100_000
 _BATCH = 32
 _REPORT_EVERY = 10  # steps
 
@@ -71,9 +72,10 @@ def project(
     UserError
         If there is no such snapshot, image or class, or ``out`` lies among gan_aug's own files or cannot be written.
     """
-    if not 1 <= starts <= RANDOM or not 1 <= steps <= 100_000 or not 0 <= seed < 2**31:
+    if not 1 <= starts <= RANDOM or not 1 <= steps <= _MAX_STEPS or not 0 <= seed < 2**31:
         raise InvalidValue(
-            f"{starts} starts of {steps} steps with seed {seed} cannot be.", f"Use 1 to {RANDOM} starts and at least 1 step."
+            f"{starts} starts of {steps} steps with seed {seed} cannot be.",
+            f"Use 1 to {RANDOM} starts, 1 to {_MAX_STEPS:,} steps and a seed from 0 to {2**31 - 1}.",
         )
     if out is not None:
         workspace.refuse_source(out, "the projection")

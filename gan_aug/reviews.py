@@ -68,7 +68,8 @@ def decisions(name: str) -> pd.DataFrame:
     batch = store.batch(name)
     if batch.mode == "blind" and not batch.closed:
         raise InvalidValue(
-            f"Batch {name!r} is blind and still open.", "Close it on the Review page first; no decision is taken afterwards."
+            f"Batch {name!r} is blind and still open.",
+            f"Close it on the Review page, or with 'gan-aug review close {name}'; no decision is taken afterwards.",
         )
     cases = {case.image: case for case in store.cases(name)}
     numbers = {image: number for number, image in enumerate(cases, start=1)}

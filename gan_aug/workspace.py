@@ -45,12 +45,12 @@ def check_name(name: str, what: str = "name") -> str:
     Raises
     ------
     InvalidValue
-        If it is not 1 to 100 letters, digits, ``.``, ``_`` or ``-`` that begin with a letter or digit.
+        If it is not 1 to 100 letters, digits, ``.``, ``_`` or ``-`` that begin with a letter or digit and do not end in ``.tmp``.
     """
     if not _NAME.fullmatch(name) or name.endswith(".tmp"):
         raise InvalidValue(
             f"{name!r} cannot be a {what}.",
-            "Use 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or a digit.",
+            "Use 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or a digit and not ending in '.tmp'.",
         )
     return name
 

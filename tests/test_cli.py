@@ -1,6 +1,7 @@
 """The console: what it prints where, its exit codes, and that every mistake gives two plain lines."""
 
 import csv
+import errno
 import json
 import os
 import re
@@ -15,16 +16,17 @@ from pathlib import Path
 
 import pytest
 import typer.main
-from made_up import make_blind_batch
+from made_up import make_blind_batch, make_run, make_study
 from tiny_gans import make_gan
 
 from gan_aug import __version__, cli, jobs, runs, store
 from gan_aug.cli.output import text_of
+from gan_aug.data.dataset import folder_of
 from gan_aug.data.split import list_splits, make_split
 from gan_aug.export import export_onnx
 from gan_aug.jobs.slots import SLOT_VARIABLE
 from gan_aug.records import Review, SyntheticImage
-from gan_aug.workspace import checkpoints
+from gan_aug.workspace import checkpoints, studies
 
 TINY = ["--kimg", "0.064", "--batch", "16", "--set", "width=4", "--set", "z_dim=8"]
 NO_SECONDS = ["--set", "tick_kimg=0.016", "--set", "snapshot_kimg=0.016"]
@@ -116,6 +118,7 @@ def test_help_is_quick_because_it_loads_nothing_heavy() -> None:
 
 # --- mistakes ----------------------------------------------------------------------------------------------------------------------------
 
+LONG = 300 * "a"  # more than the name of a file may have
 MISTAKES = [
     # Wrong use: exit 2.
     (["trian"], 2, "Did you mean 'train'"),
@@ -124,6 +127,9 @@ MISTAKES = [
     (["train", "--resume", "x", "--data", "phantom"], 2, "takes no other"),
     (["train", "--resume", "x", "--seed", "1"], 2, "takes no other"),
     (["train", "dcgan", "--data", "phantom", "--size", "big"], 2, "--size"),
+    (["train", "dcgan", "--data", "phantom", "--size", "64", "--set", "resolution=128"], 2, "--size and --set resolution"),
+    (["train", "dcgan", "--data", "phantom", "--kimg", "1", "--set", "total_kimg=2"], 2, "--kimg and --set total_kimg"),
+    (["train", "dcgan", "--data", "phantom", "--batch", "8", "--set", "batch_size=8"], 2, "--batch and --set batch_size"),
     (["data", "import", "."], 2, "--name"),
     (["data"], 2, ""),
     (["sample", "x", "--seeds", "1"], 2, "--out"),
@@ -133,17 +139,33 @@ MISTAKES = [
     (["evaluate", "x", "--data", "phantom", "--extractor", "random-conv", "--select", "--part", "test"], 2, "--select"),
     (["classify", "--data", "phantom"], 2, "--scheme"),
     (["classify", "--resume", "x", "--steps", "3"], 2, "takes no other"),
+    (["classify", "--data", "phantom", "--scheme", "none", "--steps", "3", "--set", "steps=4"], 2, "--steps and --set steps"),
+    (["classify", "--data", "phantom", "--scheme", "none", "--backbone", "x", "--set", "backbone=y"], 2, "--backbone and --set backbone"),
     (["study", "run", "--data", "phantom"], 2, "--schemes"),
+    (["study", "run", "--name", "there", "--steps", "9", "--seeds", "0"], 2, "--seeds and --steps cannot change"),
+    (["study", "run", "--name", "there", "--split", "x"], 2, "--split cannot change"),
+    (["study", "sweep", "--name", "there", "--fractions", "1/2"], 2, "--fractions cannot change"),
+    (
+        ["study", "sweep", "--name", "w", "--data", "phantom", "--schemes", "none", "--kimg", "1", "--gan-set", "total_kimg=2"],
+        2,
+        "--gan-set",
+    ),
+    (["study", "steps", "--data", "phantom", "--longest", "80", "--set", "steps=9"], 2, "--longest"),
     (["review", "create", "b"], 2, "--from"),
+    (["review", "create", "b", "--from", "tiny", "--data", "phantom"], 2, "--data can only be given with --blind"),
+    (["review", "create", "b", "--from", "tiny", "--part", "val", "--margin", "0.2"], 2, "--part and --margin can only"),
+    (["review", "create", "b", "--from", "tiny", "--blind", "--data", "phantom", "--extractor", "derm"], 2, "--extractor"),
     (["jobs", "list", "--limit", "0"], 2, "--limit"),
     # What was named does not exist or does not fit: exit 1.
     (["data", "import", "no-such-folder", "--name", "x"], 1, "no-such-folder"),
     (["data", "import", "no-such-folder", "--dry-run"], 1, "no-such-folder"),
+    (["data", "import", LONG, "--name", "x"], 1, "Choose a shorter name."),
     (["data", "import", ".", "--name", "../x"], 1, "../x"),
     (["data", "import", ".", "--name", "x", "--size", "33"], 1, "33"),
     (["data", "import", ".", "--name", "x", "--format", "zip"], 1, "zip"),
     (["data", "demo"], 1, "phantom"),
     (["data", "demo", "--name", "x", "--images", "3"], 1, "3"),
+    (["data", "demo", "--name", "x.tmp"], 1, "not ending in '.tmp'"),
     (["data", "show", "nothing"], 1, "nothing"),
     (["data", "split", "nothing"], 1, "nothing"),
     (["data", "split", "phantom", "--val", "0.9"], 1, "0.9"),
@@ -172,6 +194,8 @@ MISTAKES = [
     (["sample", "no-such-run", "--seeds", "0-3", "--out", "x"], 1, "no-such-run"),
     (["sample", "tiny", "--seeds", "3-x", "--out", "x"], 1, "3-x"),
     (["sample", "tiny", "--seeds", "9-3", "--out", "x"], 1, "9-3"),
+    (["sample", "tiny", "--seeds", "18446744073709551616", "--out", "x"], 1, "from 0 to 18446744073709551615"),
+    (["sample", "tiny", "--seeds", "1", "--out", LONG], 1, "File name too long"),
     (["sample", "tiny@99", "--seeds", "1", "--out", "x"], 1, "@99"),
     (["sample", "tiny", "--seeds", "1", "--class", "cat", "--out", "x"], 1, "cat"),
     (["walk", "tiny", "--seeds", "1", "--out", "x.webp"], 1, "two seeds"),
@@ -180,19 +204,25 @@ MISTAKES = [
     (["directions", "x", "--out", "d", "--save", "darker"], 2, "--save 1=darker"),
     (["directions", "no-such-run", "--out", "d"], 1, "no-such-run"),
     (["directions", "tiny", "--top", "0", "--out", "d"], 1, "top 0"),
+    (["directions", "tiny", "--steps", "100000000", "--out", "d"], 1, "100,000,000 steps"),
+    (["directions", "tiny", "--seeds", "0-99999", "--out", "d"], 1, "100,000 seeds"),
     (["directions", "tiny", "--named", "--out", "d"], 1, "Nobody has named"),
     (["project", "no-such-run", "a.png", "--out", "p"], 1, "no-such-run"),
     (["project", "tiny", "no-such-file.png", "--out", "p"], 1, "no-such-file.png"),
+    (["project", "tiny", "a.png", "--seed", "-3", "--out", "p"], 1, "a seed from 0 to 2147483647"),
     (["evaluate", "tiny", "--data", "nothing", "--extractor", "random-conv"], 1, "nothing"),
     (["evaluate", "tiny", "--data", "phantom", "--extractor", "eyes"], 1, "eyes"),
     (["evaluate", "tiny", "--data", "phantom"], 1, "derm"),
+    (["evaluate", LONG, "--data", "phantom"], 1, "Choose a shorter name."),
     (["evaluate", "tiny", "--data", "phantom", "--extractor", "random-conv", "--part", "lost"], 1, "lost"),
     (["audit", "tiny", "--data", "nothing"], 1, "nothing"),
     (["audit", "tiny", "--data", "phantom"], 1, "holds none of the"),
     (["audit", "no-such-run", "--data", "phantom"], 1, "no-such-run"),
+    (["audit", LONG, "--data", "phantom"], 1, "Choose a shorter name."),
     (["legacy-metrics", "tiny", "--data", "phantom", "--extractor", "random-conv"], 2, "--matched"),
     (["legacy-metrics", "tiny", "--data", "nothing"], 1, "nothing"),
     (["legacy-metrics", "no-such-run", "--data", "phantom"], 1, "no-such-run"),
+    (["legacy-metrics", LONG, "--data", "phantom"], 1, "Choose a shorter name."),
     (["classify", "--data", "nothing", "--scheme", "none"], 1, "nothing"),
     (["classify", "--data", "phantom", "--scheme", "magic"], 1, "magic"),
     (["classify", "--data", "phantom", "--scheme", "none", "--backbone", "resnet"], 1, "resnet"),
@@ -207,6 +237,10 @@ MISTAKES = [
     (["study", "run", "--name", "no-such-study"], 1, "no-such-study"),
     (["study", "sweep", "--name", "no-such-sweep"], 1, "no-such-sweep"),
     (["study", "sweep", "--name", "w", "--data", "phantom", "--schemes", "none", "--fractions", "1/x"], 1, "1/x"),
+    (["study", "sweep", "--name", "w", "--data", "phantom", "--schemes", "none", "--fractions", "1e400"], 1, "above 0 and at most 1"),
+    (["study", "sweep", "--name", "w", "--data", "phantom", "--schemes", "none", "--fractions", "1e30000000"], 1, "above 0 and at most 1"),
+    (["study", "sweep", "--name", "w", "--data", "phantom", "--schemes", "none", "--fractions", "1/2", "--split", "abc"], 1, "abc"),
+    (["study", "sweep", "--name", "w", "--data", "phantom", "--schemes", "none", "--folds", "3", "--split", "abc"], 1, "Leave the split"),
     (["study", "steps", "--data", "phantom", "--longest", "7"], 1, "7 steps"),
     (["study", "report", "no-such-study"], 1, "no-such-study"),
     (["review", "create", "b", "--from", "no-such-run"], 1, "no-such-run"),
@@ -268,6 +302,47 @@ def test_a_fault_of_our_own_is_told_as_one(gan_aug, monkeypatch, workspace) -> N
     assert err == "Something went wrong inside gan_aug: RuntimeError: a bolt is loose\nRun again with --debug and report what it shows.\n"
     with pytest.raises(RuntimeError, match="a bolt"):
         gan_aug("reindex", "--debug")
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/w"),
+         ["/w cannot be used: Permission denied.", "Choose another folder, or make it readable and writable."]),
+        (OSError(errno.EROFS, "Read-only file system", "/w/.a.json.x1.tmp"),
+         ["/w cannot be used: Read-only file system.", "Choose another folder, or make it readable and writable."]),
+        (OSError(errno.ENOSPC, "No space left on device"),
+         ["A file cannot be used: No space left on device.", "Make room, or choose another folder."]),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "/w/.a.tmp", None, "/w/a"),
+         ["/w/a cannot be used: Is a directory.", "Choose another folder, or move away what is in its place."]),
+    ],
+)  # fmt: skip
+def test_a_place_that_cannot_be_used_is_named(error: OSError, lines: list[str], gan_aug, monkeypatch, workspace) -> None:
+    def refused() -> None:
+        raise error
+
+    monkeypatch.setattr("gan_aug.store.reindex", refused)
+    code, out, err = gan_aug("reindex")
+    assert (code, out, err.splitlines()) == (1, "", lines)
+    assert "Traceback" in gan_aug("reindex", "--debug")[2]
+
+
+def test_an_error_of_the_system_that_nobody_can_mend_is_a_fault_of_our_own(gan_aug, monkeypatch, workspace) -> None:
+    def refused() -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr("gan_aug.store.reindex", refused)
+    code, _, err = gan_aug("reindex")
+    assert code == 1 and err.startswith("Something went wrong inside gan_aug: OSError")
+
+
+@pytest.mark.parametrize("arguments", [["data", "demo", "--images", "40"], ["review", "list"], ["jobs"]])
+def test_a_workspace_that_is_a_file_is_named(arguments: list[str], gan_aug, monkeypatch, tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    monkeypatch.setenv("GAN_AUG_HOME", str(tmp_path / "home"))
+    code, out, err = gan_aug(*arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith(str(tmp_path / "home")) and len(err.splitlines()) == 2 and "inside gan_aug" not in err
 
 
 def test_debug_adds_the_traceback_of_a_mistake(gan_aug, workspace) -> None:
@@ -355,10 +430,11 @@ def test_train_then_look(phantom: str, tmp_path: Path, gan_aug, gan_aug_json) ->
     assert shown["changed"] == {"z_dim": 8, "width": 4}
     assert "small-data z_dim=8 width=4" in out
 
-    made = gan_aug_json("sample", run_id, "--seeds", "0-2", "--class", "malignant", "--out", str(tmp_path / "pictures"))
+    made = gan_aug_json("sample", run_id, "--seeds", "0-2,1", "--class", "malignant", "--out", str(tmp_path / "pictures"))
     with Path(made["manifest"]).open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["seed"] for row in rows] == ["0", "1", "2"]
+    assert made["images"] == 3
     assert all((tmp_path / "pictures" / row["file"]).exists() for row in rows)
     walked = gan_aug_json(
         "walk", run_id, "--seeds", "1,2", "--frames", "3", "--class", "benign", "--same-z", run_id, "--out", str(tmp_path / "w.webp")
@@ -454,6 +530,40 @@ def test_a_study_from_plan_to_report(phantom: str, tmp_path: Path, gan_aug, gan_
     assert "<html" in (tmp_path / "r.html").read_text() and (tmp_path / "t" / "predictions.csv").exists()
 
 
+def test_results_that_were_kept_are_shown_without_the_dataset(phantom: str, gan_aug) -> None:
+    make_study("s", phantom, ["none", "standard"])
+    code, told, _ = gan_aug("study", "report", "s")
+    assert code == 0
+    shutil.rmtree(folder_of(phantom))
+    code, out, err = gan_aug("study", "report", "s")
+    assert (code, out) == (0, told) and "no dataset called 'phantom'" in err and "The results are those of" in err
+
+
+def test_damaged_folders_are_told_beside_the_list(phantom: str, gan_aug, gan_aug_json) -> None:
+    make_run("good", "dcgan", phantom)
+    make_run("bad", "dcgan", phantom)
+    make_run("lost", "dcgan", phantom)
+    make_study("fine", phantom, ["none"])
+    make_study("torn", phantom, ["none"])
+    record, status = checkpoints() / "bad" / "run.json", checkpoints() / "lost" / "status.json"
+    plan = studies() / "torn" / "study.json"
+    for path in (record, status, plan):
+        path.write_text("{")
+    code, out, err = gan_aug("runs")
+    assert code == 0 and "good" in out and "bad" not in out and "lost" not in out
+    assert [line.partition(" cannot be read")[0] for line in err.splitlines()] == [str(record), str(status)]
+    assert [found["run"]["id"] for found in gan_aug_json("runs", "--kind", "gan")] == ["good"]
+    code, _, err = gan_aug("reindex")
+    assert code == 0 and str(record) in err and str(status) in err
+    assert [row["run_id"] for row in store.indexed_runs()] == ["good"]
+    code, out, err = gan_aug("study", "list")
+    assert code == 0 and "fine" in out and "torn" not in out
+    assert err.startswith(f"{plan} cannot be read") and f"delete the folder {plan.parent}" in err
+    assert [found["study"]["name"] for found in gan_aug_json("study", "list")] == ["fine"]
+    code, _, err = gan_aug("show", "bad")
+    assert code == 1 and err.startswith(f"{record} cannot be read")
+
+
 def test_a_plan_is_never_changed(phantom: str, gan_aug) -> None:
     from gan_aug import study
     from gan_aug.records import ClassifierConfig
@@ -509,7 +619,7 @@ def test_a_blind_batch_is_not_given_away(phantom: str, tmp_path: Path, gan_aug) 
     case = store.ReviewCase("a", "reviews/b/a.png", "0" * 64, real={"dataset": phantom, "image_id": "x"})
     store.create_batch("blind", "blind", [case], "test")
     code, _, err = gan_aug("review", "export", "blind", "--out", str(tmp_path / "out"))
-    assert code == 1 and "still open" in err and not (tmp_path / "out").exists()
+    assert code == 1 and "still open" in err and "gan-aug review close blind" in err and not (tmp_path / "out").exists()
 
 
 def test_a_blind_batch_is_closed_told_of_and_exported(phantom: str, tmp_path: Path, gan_aug, gan_aug_json) -> None:
@@ -555,6 +665,15 @@ def test_doctor(workspace: Path, gan_aug, gan_aug_json) -> None:
     checks = gan_aug_json("doctor")
     assert {"python", "database"} <= {check["name"] for check in checks}
     assert "python" in gan_aug("doctor")[1]
+
+
+def test_doctor_tells_of_a_workspace_that_is_a_file(gan_aug, monkeypatch, tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    monkeypatch.setenv("GAN_AUG_HOME", str(tmp_path / "home"))
+    code, out, err = gan_aug("doctor", "--json")
+    assert (code, err) == (1, "")
+    states = {check["name"]: check["state"] for check in json.loads(out)}
+    assert states["workspace"] == states["database"] == "fail" and "space for the workspace" not in states
 
 
 # --- output ------------------------------------------------------------------------------------------------------------------------------

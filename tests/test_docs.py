@@ -79,12 +79,12 @@ def examples() -> list[str]:
 
 
 @pytest.mark.parametrize("line", sorted(set(examples())))
-def test_an_example_uses_what_exists(line: str) -> None:
+def test_an_example_can_be_typed(line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
     verb = " ".join(words[:2]) if " ".join(words[:2]) in COMMANDS else words[0]
     assert verb in COMMANDS
-    options = {option for parameter in COMMANDS[verb].params for option in parameter.opts}
-    assert {word for word in words if word.startswith("--")} <= options
+    # Raises if an option does not exist, one that is needed is missing, or a value is of another type; nothing is run.
+    COMMANDS[verb].make_context(verb, words[len(verb.split()) :])
 
 
 def hints() -> set[str]:
@@ -116,6 +116,13 @@ def test_variables_are_read_somewhere() -> None:
     files = [*(ROOT / "gan_aug").rglob("*.py"), *(ROOT / "pages").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
     read = set(re.findall(r"\"(GAN_AUG_[A-Z_]+)\"", "\n".join(path.read_text(encoding="utf-8") for path in files)))
     assert told <= read
+
+
+def test_every_variable_that_a_user_may_set_is_told() -> None:
+    files = [*(ROOT / "gan_aug").rglob("*.py"), *(ROOT / "pages").rglob("*.py"), ROOT / "app.py"]
+    read = set(re.findall(r"\"(GAN_AUG_[A-Z_]+)\"", "\n".join(path.read_text(encoding="utf-8") for path in files)))
+    told = set(re.findall(r"^\| `(GAN_AUG_[A-Z_]+)`", section("The console"), re.MULTILINE))
+    assert told == {name for name in read if not name.startswith("GAN_AUG_JOB_")}, "what a job inherits is no setting"
 
 
 def test_the_gans_are_named() -> None:

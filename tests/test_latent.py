@@ -119,16 +119,30 @@ def test_truncation_scales():
 
 @pytest.mark.parametrize(
     ("text", "seeds"),
-    [("0-3", [0, 1, 2, 3]), ("3,7,12", [3, 7, 12]), (" 0 , 4 - 6 ", [0, 4, 5, 6]), ("5-5", [5]), ("7,3,7", [7, 3, 7])],
+    [
+        ("0-3", [0, 1, 2, 3]),
+        ("3,7,12", [3, 7, 12]),
+        (" 0 , 4 - 6 ", [0, 4, 5, 6]),
+        ("5-5", [5]),
+        ("7,3,7", [7, 3, 7]),
+        ("18446744073709551615", [2**64 - 1]),
+    ],
 )
 def test_seed_lists(text, seeds):
     assert latent.parse_seeds(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["", "a", "1,", ",1", "3-1", "-1", "1-2-3", "1.5", "1;2", "0x10", "1 2", "99999999999999999999"])
+@pytest.mark.parametrize("text", ["", "a", "1,", ",1", "3-1", "-1", "1-2-3", "1.5", "1;2", "0x10", "1 2", 5000 * "9"])
 def test_what_is_no_seed_list_is_refused(text):
     with pytest.raises(InvalidValue, match="is not a list of seeds"):
         latent.parse_seeds(text)
+
+
+@pytest.mark.parametrize("text", [f"{2**64}", f"0,5-{2**64}", 100 * "9"])
+def test_a_seed_that_has_no_z_is_refused(text):
+    with pytest.raises(InvalidValue, match="out of range") as error:
+        latent.parse_seeds(text)
+    assert error.value.todo == "Use a whole number from 0 to 18446744073709551615."
 
 
 @pytest.mark.parametrize("text", ["0-1000000", "0-999999,5", "0-9999999999999999999"])

@@ -45,7 +45,7 @@ def test_schemes_are_read(text: str, fields: dict) -> None:
     [
         ("", "unknown word"),
         ("None", "unknown word: 'None'"),
-        ("none+standard", "unknown word: 'none'"),
+        ("none+standard", "'none' is joined to other words, but it stands alone"),
         ("standard+standard", "too many"),
         ("oversample+weighted", "too many"),
         ("synthetic:R@1+curated:S", "too many"),
@@ -71,6 +71,17 @@ def test_schemes_that_make_no_sense_are_refused(text: str, says: str) -> None:
         parse_scheme(text)
     assert says in error.value.what
     assert error.value.todo
+
+
+@pytest.mark.parametrize(
+    ("text", "advised"),
+    [("R", "R@1.0"), ("R@-1", "R@1.0"), ("R@40@x", "R@40@1.0"), ("R@best@nan", "R@best@1.0"), ("R&Q@last", "R&Q@last@1.0")],
+)
+def test_the_advice_where_the_ratio_is_missing_can_be_followed(text: str, advised: str) -> None:
+    with pytest.raises(InvalidValue, match="how many") as error:
+        parse_scheme(f"synthetic:{text}")
+    assert error.value.todo.split()[1] == f"synthetic:{advised}"
+    assert parse_scheme(f"synthetic:{advised}").ratio == 1.0
 
 
 def test_a_number_that_is_too_large_for_a_ratio_is_explained() -> None:

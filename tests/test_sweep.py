@@ -3,6 +3,7 @@
 import dataclasses
 import html
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from test_study import TINY, make_gan, seen_in
 from gan_aug import cli, jobs, report, runs, stats, study
 from gan_aug.data import training_list
 from gan_aug.data.dataset import open_dataset
-from gan_aug.data.split import list_splits, load_split
-from gan_aug.errors import InvalidValue, LeakError, NotFound, UserError
+from gan_aug.data.split import list_splits, load_split, make_split, usual_splits
+from gan_aug.errors import CorruptFile, InvalidValue, LeakError, NotFound, UserError
 from gan_aug.records import ClassifierConfig, Prediction, Study
 from gan_aug.study import together
 from gan_aug.study.sweep import scheme_at
@@ -30,6 +31,8 @@ def plan(**options: object) -> study.Sweep:
 
 def finish(planned: Study, strengths: dict[str, float]) -> None:
     """Made-up predictions of a study: each scheme tells the classes apart by that many standard deviations."""
+    if not runs.is_there("r"):
+        make_gan("r", [])
     exams = [study.val_exam(planned.name)]
     for stage in ("val", "all"):
         for cell in study.cells(planned):
@@ -70,10 +73,24 @@ def test_a_plan_names_its_splits_and_recipes(phantom: str) -> None:
     assert len(plan(name="f", folds=3).points) == 3
 
 
+def test_of_several_splits_one_is_named(phantom: str) -> None:
+    other = make_split("phantom", seed=1)
+    with pytest.raises(UserError, match="2 splits"):
+        plan(fractions=(0.5, 1.0))
+    half, whole = plan(fractions=(0.5, 1.0), split_id=other.id).points
+    assert whole.split_id == other.id
+    thinned = load_split("phantom", half.split_id)
+    assert (thinned.seed, thinned.fraction, thinned.rows("test")) == (1, 0.5, other.rows("test"))
+    assert [split.seed for split in usual_splits("phantom")] == [0, 1], "a thinned one is not asked for"
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
         ({}, "which splits are swept"),
+        ({"folds": 3, "split_id": "abc"}, "Leave the split out"),
+        ({"sources": True, "split_id": "abc"}, "Leave the split out"),
+        ({"fractions": (0.5,), "split_id": "abc"}, "'abc'"),
         ({"folds": 3, "fractions": (0.5,)}, "which splits are swept"),
         ({"folds": 3, "schemes": ("standard", "synthetic:train(nogan)@1.0")}, "nogan"),
         ({"folds": 3, "schemes": ("standard", "synthetic:train(dcgan:moles)@1.0")}, "moles"),
@@ -94,6 +111,18 @@ def test_sweeps_that_cannot_work_are_refused(phantom: str, options: dict, says: 
     assert says in str(error.value)
     with pytest.raises(NotFound):
         study.load_sweep("w")
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"name": "bad", "novel": 1}'])
+def test_a_damaged_plan_is_named_and_does_not_hide_the_other_sweeps(phantom: str, content: str) -> None:
+    good, bad = plan(folds=2), plan(name="bad", folds=3)
+    path = study.result_file(bad).with_name("sweep.json")
+    path.write_text(content)
+    with pytest.raises(CorruptFile) as error:
+        study.load_sweep(bad.name)
+    assert error.value.what.startswith(f"{path} cannot be read")
+    assert study.list_sweeps() == [good]
+    assert study.scan_sweeps()[1] == {bad.name: f"{error.value.what} {error.value.todo}"}
 
 
 def test_a_gan_of_one_fold_is_refused_by_the_next(phantom: str) -> None:
@@ -245,6 +274,47 @@ def test_a_sweep_is_a_job_that_goes_on_where_it_was_stopped(phantom: str, monkey
     assert len(runs.list_runs("gan")) == 2 and gans < {run.id for run in runs.list_runs("gan")}
     assert "1/2 of the training images" in Path(job.result["report"]).read_text(encoding="utf-8")
     assert [row.point for row in study.load_sweep_result(sweep).rows] == [point.label for point in sweep.points]
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_sweep_goes_on_without_the_gans_of_points_that_are_done(phantom: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The GAN of a point that is done, and one of a point whose study is not planned yet, were deleted to free some space."""
+    monkeypatch.setenv("GAN_AUG_SLOTS", "cpu")
+    monkeypatch.setenv("GAN_AUG_AUTOSTART", "0")
+    sweep = plan(fractions=(0.5, 1.0), seeds=(0,), config=ClassifierConfig(resolution=32, steps=2, batch_size=8))
+    train_recipes(sweep)
+    first = study.plan_point(sweep, sweep.points[0])
+    finish(first, {scheme_at(sweep, sweep.points[0], scheme): 2.0 for scheme in SCHEMES})
+    report.write_html(first.name, study.study_folder(first.name) / "report.html")
+    told = study.load_analysis(first.name)
+    for run_id in ("dcgan-1", "dcgan-2"):
+        shutil.rmtree(runs.run_folder(run_id))
+    job = jobs.run_job(jobs.submit("sweep", {"name": "w"}).id)
+    assert job.status == "done", job.error
+    assert study.load_analysis(first.name) == told, "what is done is left as it is"
+    assert study.trained_for(sweep, sweep.points[0]) == {"train(dcgan)": "dcgan-1"}
+    (again,) = study.trained_for(sweep, sweep.points[1]).values()
+    assert again != "dcgan-2" and runs.status(again).state == "finished"
+
+
+def test_a_finished_sweep_can_be_reported_without_its_dataset(phantom: str, tmp_path: Path) -> None:
+    sweep = plan(fractions=(0.5, 1.0), schemes=("none", "standard"))
+    assert study.is_phantom(sweep)
+    for point in sweep.points:
+        finish(study.plan_point(sweep, point), {"none": 1.0, "standard": 2.0})
+    shutil.rmtree(open_dataset("phantom").folder)
+    assert study.is_phantom(sweep)
+    text = report.write_sweep_html("w", tmp_path / "w.html").read_text(encoding="utf-8")
+    assert "phantoms" in text
+    assert not study.is_phantom(dataclasses.replace(sweep, points=())), "of a dataset that is gone nobody knows"
+
+
+def test_a_damaged_result_is_named(phantom: str) -> None:
+    sweep = plan(folds=2)
+    study.result_file(sweep).write_text("{}")
+    with pytest.raises(CorruptFile) as error:
+        study.load_sweep_result(sweep)
+    assert str(study.result_file(sweep)) in error.value.what and "gan-aug study sweep --name w" in error.value.todo
 
 
 # --- how many steps ----------------------------------------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
-"""The console: parse, call one function of the core, print. Every verb has ``--json``.
+"""The console: parse, call one function of the core, print. Every verb but ``worker`` has ``--json``.
 
 Exit codes: 0 done; 1 failed, with two lines on standard error (what happened, what to do); 2 wrong use; 130 stopped with Ctrl-C.
 Core modules are imported inside the verbs, so that ``--help`` is quick and no verb loads torch that does not need it.
 """
 
+import errno
 import os
 import sys
 import traceback
@@ -14,7 +15,18 @@ import typer
 import gan_aug
 from gan_aug.cli import data, gan, publish, review, runs, study, sweep, work
 from gan_aug.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED, EXIT_WRONG_USE, UsageError, remark
-from gan_aug.errors import UserError
+from gan_aug.errors import UserError, place_of
+
+_MAKE_ROOM = "Make room, or choose another folder."
+_IN_THE_WAY = "Choose another folder, or move away what is in its place."
+_ANOTHER = "Choose another folder, or make it readable and writable."
+# What a user can mend of a file or folder that the system refuses; any other of its errors is a fault of our own.
+_MENDABLE = {
+    errno.EACCES: _ANOTHER, errno.EPERM: _ANOTHER, errno.EROFS: _ANOTHER,
+    errno.ENOSPC: _MAKE_ROOM, errno.EDQUOT: _MAKE_ROOM,
+    errno.ENOTDIR: _IN_THE_WAY, errno.EEXIST: _IN_THE_WAY, errno.EISDIR: _IN_THE_WAY,
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+}  # fmt: skip
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -71,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
     # Taken out here, because a user who is told to run again with --debug appends it to the end of the line, behind the verb.
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        return app(arguments, prog_name="gan-aug", standalone_mode=False) or EXIT_DONE
+        return _run(arguments)
     except UserError as error:
         if debug:
             traceback.print_exc()
@@ -93,6 +105,22 @@ def main(arguments: list[str] | None = None) -> int:
         remark(f"Something went wrong inside gan_aug: {type(error).__name__}: {' '.join(str(error).split())}")
         remark("Run again with --debug and report what it shows.")
         return EXIT_FAILED
+
+
+def _run(arguments: list[str]) -> int:
+    """Run one command.
+
+    Raises
+    ------
+    UserError
+        Also if a file or folder cannot be used for a reason that the user can mend.
+    """
+    try:
+        return app(arguments, prog_name="gan-aug", standalone_mode=False) or EXIT_DONE
+    except OSError as error:
+        if error.errno not in _MENDABLE:
+            raise
+        raise UserError(f"{place_of(error)} cannot be used: {error.strerror}.", _MENDABLE[error.errno]) from error
 
 
 def _command_of(error: Exception) -> str:

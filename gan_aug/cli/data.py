@@ -127,7 +127,9 @@ def list_datasets(json: Json = False) -> None:
     """List the datasets of the workspace."""
     from gan_aug.data import dataset
 
-    found = dataset.list_datasets()
+    found, damaged = dataset.scan_datasets()
+    for notice in damaged.values():
+        remark(notice)
     if json:
         print_json(found)
         return

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gan_aug.cli.options import ClassName, Device, Json, Reference, Resume, Seeds, Settings, Split, check_resume
+from gan_aug.cli.options import ClassName, Device, Json, Reference, Resume, Seeds, Settings, Split, check_resume, read_settings
 from gan_aug.cli.output import (
     EXIT_DONE,
     UsageError,
@@ -58,10 +58,9 @@ def train(
 ) -> int:
     """Train a GAN on the train part of a dataset."""
     from gan_aug import catalog, runs
-    from gan_aug.records import GanConfig, parse_settings
+    from gan_aug.records import GanConfig
 
-    values = parse_settings(GanConfig, settings or [])
-    values |= {key: value for key, value in (("resolution", size), ("total_kimg", kimg), ("batch_size", batch)) if value is not None}
+    values = read_settings(GanConfig, settings, size=("resolution", size), kimg=("total_kimg", kimg), batch=("batch_size", batch))
     if resume is not None:
         run_id = check_resume(context, resume, "gan", "kimg")
         if kimg is not None:
@@ -149,7 +148,7 @@ def sample(
     from gan_aug import sample as sampling
     from gan_aug.latent import parse_seeds
 
-    numbers = parse_seeds(seeds)
+    numbers = list(dict.fromkeys(parse_seeds(seeds)))  # a seed that is named twice is one picture
     with progress("generating") as report:
         manifest = sampling.sample_to_folder(
             run, numbers, out, class_name, truncation, lambda done, total, message: report(done / total, message)

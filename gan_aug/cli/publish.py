@@ -36,7 +36,8 @@ def publish(
         print_json({"folder": folder})
         return
     say(str(folder))
-    remark(f"Measure it with 'gan-aug evaluate {name}' and 'gan-aug audit {name}', then write its card: gan-aug card {name}")
+    if out in (None, workspace.pretrained()):  # elsewhere no command finds it
+        remark(f"Measure it with 'gan-aug evaluate {name}' and 'gan-aug audit {name}', then write its card: gan-aug card {name}")
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gan_aug.cli.options import ClassName, Json
+from gan_aug.cli.options import ClassName, Json, refuse
 from gan_aug.cli.output import EXIT_DONE, EXIT_STOPPED, ConsoleProgress, print_json, print_table, progress, remark, say, stop_wish
 
 app = typer.Typer(help="Make batches of images for people to judge in the app, and export their decisions.", no_args_is_help=True)
@@ -20,6 +20,7 @@ Examples:
   gan-aug review create turing --from RUN --n 100 --blind --data isic2017 --margin 0.1"""
 )
 def create(
+    context: typer.Context,
     name: Batch,
     reference: Annotated[
         str, typer.Option("--from", metavar="RUN", help="Run that generates the images, or RUN@best, RUN@last, RUN@KIMG.")
@@ -46,6 +47,10 @@ def create(
     from gan_aug.jobs.kinds import parse_arguments
     from gan_aug.work import WORK
 
+    if blind:
+        refuse(context, {"extractor"}, "is for batches to be curated; a blind one is not sorted.")
+    else:
+        refuse(context, {"data", "part", "margin"}, "can only be given with --blind; a batch to be curated has no real images.")
     options = {"name": name, "reference": reference, "n": n, "mode": "blind" if blind else "curate", "data": data, "part": part,
                "margin": margin, "extractor": extractor, "first_seed": first_seed, "class_name": class_name, "truncation": truncation,
                "by": "console"}  # fmt: skip

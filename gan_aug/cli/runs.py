@@ -14,6 +14,7 @@ from gan_aug.cli.output import (
     print_json,
     print_table,
     progress,
+    remark,
     say,
 )
 from gan_aug.records import spelled
@@ -31,7 +32,10 @@ def runs(
 
     if kind not in (None, "gan", "classifier"):
         raise UsageError(f"--kind cannot be {kind!r}; it is gan or classifier.")
-    found = [(run, run_folders.status(run.id)) for run in run_folders.list_runs(kind)]
+    listed, damaged = run_folders.scan_runs(kind)
+    found, without_status = run_folders.scan_statuses(listed)
+    for notice in (*damaged.values(), *without_status.values()):
+        remark(notice)
     if json:
         print_json([{"run": run, "status": status} for run, status in found])
         return

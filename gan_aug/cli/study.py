@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gan_aug.cli.options import Device, Json, Resume, Settings, Split, check_resume
+from gan_aug.cli.options import Device, Json, Resume, Settings, Split, check_resume, read_settings, refuse, typed
 from gan_aug.cli.output import (
     EXIT_DONE,
     EXIT_STOPPED,
@@ -27,22 +27,25 @@ from gan_aug.records import ClassifierConfig
 app = typer.Typer()
 study_app = typer.Typer(help="Compare augmentation schemes over several seeds, and report the result.", no_args_is_help=True)
 
-Backbone = Annotated[str, typer.Option(metavar="NAME", help="efficientnet-b0 to efficientnet-b7.")]
+Backbone = Annotated[
+    str | None, typer.Option(metavar="NAME", help=f"efficientnet-b0 to efficientnet-b7.  [default: {ClassifierConfig.backbone}]")
+]
 Steps = Annotated[int | None, typer.Option(metavar="N", help=f"Training steps of a classifier.  [default: {ClassifierConfig.steps}]")]
 Size = Annotated[int | None, typer.Option(metavar="PX", help=f"Side of the images that it sees.  [default: {ClassifierConfig.resolution}]")]
 
-SCHEMES = """Schemes, joined by '+': none, standard (flips, turns, crops, mild colour), oversample, weighted,
-synthetic:RUN@RATIO, synthetic-only:RUN, curated:SET, balance:RUN, ten-percent:RUN."""
+SCHEMES = """Schemes: none, which stands alone, or, joined by '+': standard (flips, turns, crops, mild colour),
+oversample, weighted, synthetic:RUN@RATIO, synthetic-only:RUN, curated:SET, balance:RUN, ten-percent:RUN."""
+
+CANNOT_CHANGE = "cannot change what is planned: give --name alone to go on with it, or --data and --schemes too for a new plan."
 
 
-def classifier_config(backbone: str, steps: int | None, size: int | None, settings: list[str] | None) -> Any:
+def classifier_config(backbone: str | None, steps: int | None, size: int | None, settings: list[str] | None) -> Any:
     """The classifier's configuration that the options ask for."""
     from gan_aug.backbones import check_backbone
-    from gan_aug.records import from_dict, parse_settings
+    from gan_aug.records import from_dict
 
-    values = {"backbone": backbone, **parse_settings(ClassifierConfig, settings or [])}
-    values |= {key: value for key, value in (("steps", steps), ("resolution", size)) if value is not None}
-    config = from_dict(ClassifierConfig, values)
+    own = {"backbone": ("backbone", backbone), "steps": ("steps", steps), "size": ("resolution", size)}
+    config = from_dict(ClassifierConfig, read_settings(ClassifierConfig, settings, **own))
     check_backbone(config)
     return config
 
@@ -63,7 +66,7 @@ def classify(
     context: typer.Context,
     data: Annotated[str | None, typer.Option("--data", metavar="DATASET", help="Dataset to train on; only its train part is used.")] = None,
     scheme: Annotated[str | None, typer.Option(metavar="SCHEME", help="What the training images are made of; see below.")] = None,
-    backbone: Backbone = ClassifierConfig.backbone,
+    backbone: Backbone = None,
     steps: Steps = None,
     size: Size = None,
     seed: Annotated[int, typer.Option(metavar="SEED", help="Decides every random draw of the training.")] = 0,
@@ -107,6 +110,7 @@ A plan is never changed. The same command, or the name alone, goes on with a stu
 helps with one that runs: a second GPU takes the classifiers that the first is not at.""",
 )
 def run_study(
+    context: typer.Context,
     data: Annotated[str | None, typer.Option("--data", metavar="DATASET", help="Dataset of the study.")] = None,
     schemes: Annotated[str | None, typer.Option(metavar="SCHEMES", help="Schemes to compare, with commas between them; see below.")] = None,
     seeds: Annotated[str, typer.Option(metavar="SEEDS", help="One classifier is trained per scheme and seed.")] = "0,1,2",
@@ -115,7 +119,7 @@ def run_study(
     ] = None,
     fraction: Annotated[float, typer.Option(metavar="SHARE", help="Share of the train part that is used (low-data studies).")] = 1.0,
     external: Annotated[str | None, typer.Option(metavar="DATASET", help="Another dataset to test on as well.")] = None,
-    backbone: Backbone = ClassifierConfig.backbone,
+    backbone: Backbone = None,
     steps: Steps = None,
     size: Size = None,
     settings: Settings = None,
@@ -128,6 +132,7 @@ def run_study(
     from gan_aug import study
 
     if data is None and schemes is None and name is not None:
+        refuse(context, typed(context) - {"name", "json"}, CANNOT_CHANGE)
         planned = study.load_study(name)
     elif data is None or schemes is None:
         raise UsageError("Missing option '--data' or '--schemes'.")
@@ -246,8 +251,20 @@ def report(
         reports.write_json(name, json_file)
         remark(f"The plan and the numbers are in {json_file}.")
     if not (html or csv or json_file):
-        study.analyse(name)
+        _analyse_again(name)
     _print_result(name, json)
+
+
+def _analyse_again(name: str) -> None:
+    """Analyse a study anew, for audits may have come; what was kept stays where its dataset is gone."""
+    from gan_aug import study
+    from gan_aug.errors import NotFound
+
+    try:
+        study.analyse(name)
+    except NotFound as error:
+        kept = study.load_analysis(name)
+        remark(f"{error.what} The results are those of {kept.created[:16]}.")
 
 
 @study_app.command("list")
@@ -255,7 +272,10 @@ def list_studies(json: Json = False) -> None:
     """List the studies of the workspace, newest first."""
     from gan_aug import study
 
-    found = [(planned, study.cells(planned)) for planned in study.list_studies()]
+    listed, damaged = study.scan_studies()
+    for notice in damaged.values():
+        remark(notice)
+    found = [(planned, study.cells(planned)) for planned in listed]
     if json:
         print_json([{"study": planned, "cells": cells} for planned, cells in found])
         return

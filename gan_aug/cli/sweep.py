@@ -1,12 +1,11 @@
 """Verbs that go around single studies: sweeps over splits, and how many steps a study needs."""
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gan_aug.cli.options import Data, Json, Settings, Split
+from gan_aug.cli.options import Data, Json, Settings, Split, read_settings, refuse, typed
 from gan_aug.cli.output import (
     EXIT_DONE,
     EXIT_STOPPED,
@@ -20,7 +19,7 @@ from gan_aug.cli.output import (
     say,
     stop_wish,
 )
-from gan_aug.cli.study import Backbone, Size, Steps, classifier_config
+from gan_aug.cli.study import CANNOT_CHANGE, Backbone, Size, Steps, classifier_config
 
 app = typer.Typer()
 
@@ -41,6 +40,7 @@ Each split has a study of its own (NAME-1, NAME-2, ...). The name alone goes on 
 and helps with one that runs on another GPU."""
 )
 def sweep(
+    context: typer.Context,
     data: Annotated[str | None, typer.Option("--data", metavar="DATASET", help="Dataset of the sweep.")] = None,
     schemes: Annotated[str | None, typer.Option(metavar="SCHEMES", help="Schemes to compare, with commas between them.")] = None,
     fractions: Annotated[
@@ -58,10 +58,11 @@ def sweep(
     gan_settings: Annotated[
         list[str] | None, typer.Option("--gan-set", metavar="KEY=VALUE", help="Replace one of their settings; may be repeated.")
     ] = None,
-    backbone: Backbone = "efficientnet-b0",
+    backbone: Backbone = None,
     steps: Steps = None,
     size: Size = None,
     settings: Settings = None,
+    split: Split = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the sweep.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report that needs no other file.")] = None,
     json: Json = False,
@@ -69,16 +70,16 @@ def sweep(
     """Ask one question of several splits: fractions of the data, folds, or sources held out; GANs are trained anew in each."""
     from gan_aug import study
     from gan_aug.latent import parse_seeds
-    from gan_aug.records import GanConfig, parse_settings
+    from gan_aug.records import GanConfig
 
     if name is None:
         raise UsageError("Missing option '--name'.")
     if data is None and schemes is None:
+        refuse(context, typed(context) - {"name", "html", "json"}, CANNOT_CHANGE)
         planned = study.load_sweep(name)
     elif data is None or schemes is None:
         raise UsageError("Missing option '--data' or '--schemes'.")
     else:
-        values = parse_settings(GanConfig, gan_settings or []) | ({"total_kimg": kimg} if kimg is not None else {})
         planned = study.plan_sweep(
             name,
             data,
@@ -88,9 +89,10 @@ def sweep(
             fractions=_shares(fractions),
             folds=folds,
             sources=by_source,
+            split_id=split,
             base=base,
             preset=preset,
-            gan_settings=values,
+            gan_settings=read_settings(GanConfig, gan_settings, "--gan-set", kimg=("total_kimg", kimg)),
             external=external,
         )
     if not _run(planned):
@@ -106,13 +108,24 @@ def sweep(
 
 
 def _shares(text: str | None) -> tuple[float, ...]:
-    """``1/16,0.25,1`` as numbers."""
+    """``1/16,0.25,1`` as numbers.
+
+    Raises
+    ------
+    InvalidValue
+    """
     from gan_aug.errors import InvalidValue
 
     try:
-        return tuple(float(Fraction(part.strip())) for part in (text or "").split(",") if part.strip())
+        return tuple(_share(part) for part in (text or "").split(",") if part.strip())
     except (ValueError, ZeroDivisionError):
         raise InvalidValue(f"{text!r} are no fractions.", "Write for example: --fractions 1/16,1/4,1") from None
+
+
+def _share(text: str) -> float:
+    """One number or fraction. The standard library's Fraction would write out 1e30000000 digit by digit, so it is not asked."""
+    above, slash, below = text.partition("/")
+    return float(above) / float(below) if slash else float(above)
 
 
 def _run(planned: Any) -> bool:
@@ -174,7 +187,7 @@ def steps(
     longest: Annotated[int, typer.Option(metavar="N", help="Steps of the longest training; its half, quarter and eighth are tried too.")],
     scheme: Annotated[str, typer.Option(metavar="SCHEME", help="Scheme to train.")] = "standard",
     seeds: Annotated[str, typer.Option(metavar="SEEDS", help="Trainings of each length.")] = "0",
-    backbone: Backbone = "efficientnet-b0",
+    backbone: Backbone = None,
     size: Size = None,
     settings: Settings = None,
     split: Split = None,
@@ -183,7 +196,10 @@ def steps(
     """Find out, on val and before a study, after how many steps a classifier no longer gets better."""
     from gan_aug import jobs, runs, study
     from gan_aug.latent import parse_seeds
+    from gan_aug.records import ClassifierConfig, parse_settings
 
+    if {"steps", "evaluate_every"} & parse_settings(ClassifierConfig, settings or []).keys():
+        raise UsageError("--set cannot say steps and evaluate_every: they follow from --longest.")
     tried, numbers = study.lengths(longest), parse_seeds(seeds)
     found: dict[int, list[float]] = {length: [] for length in tried}
     with jobs.slot(f"gan-aug study steps --data {data}"):

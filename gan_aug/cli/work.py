@@ -13,7 +13,7 @@ app = typer.Typer()
 jobs_app = typer.Typer(help="List, stop and resume the work that pages have asked for.", invoke_without_command=True)
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of a job; 'gan-aug jobs' shows them.")]
-Limit = Annotated[int, typer.Option(metavar="N", min=1, help="Show the newest N.")]
+Limit = Annotated[int, typer.Option(metavar="N", min=1, help="Show the newest N, and all that wait or run.")]
 
 
 @jobs_app.callback()
@@ -95,7 +95,8 @@ def run_job(job_id: JobId, json: Json = False) -> int:
 def worker(once: Annotated[bool, typer.Option("--once", help="Leave when there has been nothing to do for some seconds.")] = False) -> None:
     """Do the jobs of the queue until stopped.
 
-    The app starts a worker by itself when there is something to do; run this one as a service where the app must not."""
+    The app starts a worker by itself when there is something to do; run this one as a service where the app must not, which
+    GAN_AUG_AUTOSTART=0 tells the app."""
     from gan_aug import jobs
 
     jobs.worker(once=once)
@@ -104,9 +105,12 @@ def worker(once: Annotated[bool, typer.Option("--once", help="Leave when there h
 @app.command()
 def reindex(json: Json = False) -> None:
     """Make the database's index of runs anew from the run folders."""
-    from gan_aug import store
+    from gan_aug import runs, store
 
     count = store.reindex()
+    listed, damaged = runs.scan_runs()
+    for notice in (*damaged.values(), *runs.scan_statuses(listed)[1].values()):
+        remark(notice)
     if json:
         print_json({"runs": count})
     else:

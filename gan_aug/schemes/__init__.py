@@ -2,7 +2,7 @@
 
 A scheme is typed as words joined by ``+``:
 
-    none                      real images as they are
+    none                      real images as they are; stands alone
     standard                  classic augmentation: flips, turns, crops, mild colour
     oversample                real images, each class drawn equally often
     weighted                  real images, with a loss in which every class counts the same

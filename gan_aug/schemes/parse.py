@@ -13,8 +13,8 @@ _SOURCES = ("synthetic", "synthetic-only", "curated", "balance", "ten-percent")
 _BALANCES = ("oversample", "weighted")
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 _TODO = (
-    "Write none, standard, oversample, weighted, synthetic:RUN@RATIO, synthetic-only:RUN, curated:SET, balance:RUN or ten-percent:RUN, "
-    "or several joined by '+', for example standard+synthetic:RUN@1.0."
+    "Write none, which stands alone, or one or several of standard, oversample, weighted, synthetic:RUN@RATIO, synthetic-only:RUN, "
+    "curated:SET, balance:RUN and ten-percent:RUN, joined by '+', for example standard+synthetic:RUN@1.0."
 )
 
 
@@ -43,6 +43,8 @@ def parse_scheme(text: str) -> Scheme:
             raise InvalidValue(f"In the scheme {name!r}, {word!r} is one too many of its kind.", _TODO)
         elif kind in _SOURCES:
             raise InvalidValue(f"In the scheme {name!r}, {kind!r} does not say from where.", f"Write {kind}:NAME.")
+        elif word == "none":
+            raise InvalidValue(f"In the scheme {name!r}, 'none' is joined to other words, but it stands alone.", _TODO)
         else:
             raise InvalidValue(f"The scheme {name!r} has an unknown word: {word!r}.", _TODO)
     if balance and source.get("balance"):
@@ -63,11 +65,8 @@ def _parse_source(name: str, kind: str, rest: str) -> dict[str, Any]:
         head, at, last = rest.rpartition("@")
         if at and _NUMBER.fullmatch(last):
             reference, ratio = head, float(last)
-        if ratio is None and kind == "synthetic":
-            raise InvalidValue(
-                f"The scheme {name!r} does not say how many synthetic images to add.",
-                f"Write synthetic:{rest}@1.0 for as many as there are real ones.",
-            )
+        elif kind == "synthetic" and at and "&" not in last and last not in ("best", "last"):
+            reference = head  # what follows was meant as a ratio, such as -1
         if ratio is not None and not 0 < ratio <= MAX_RATIO:
             raise InvalidValue(
                 f"The ratio {last} of the scheme {name!r} is not above 0 and at most {MAX_RATIO:g}.",
@@ -78,6 +77,11 @@ def _parse_source(name: str, kind: str, rest: str) -> dict[str, Any]:
         check_name(run_id, "run id")
         if at and which not in ("best", "last") and not _NUMBER.fullmatch(which):
             raise InvalidValue(f"The scheme {name!r} names a snapshot {which!r}.", f"Write {run_id}@best, {run_id}@last or {run_id}@KIMG.")
+    if ratio is None and kind == "synthetic":  # behind the checks, so that the advice can be followed
+        raise InvalidValue(
+            f"The scheme {name!r} does not say how many synthetic images to add.",
+            f"Write synthetic:{reference}@1.0 for as many as there are real ones.",
+        )
     if kind == "balance":
         return {"balance": "synthetic", "checkpoint": reference}
     if kind == "ten-percent":
