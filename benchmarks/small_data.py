@@ -112,6 +112,7 @@ def run_cell(cell: Row, extractor: str, part: str, until: float) -> Row | None:
         "extractor": kid.extractor,
         "weights_sha256": kid.weights_sha256[:16],
         "n": kid.n_fake,
+        "real_groups": kid.real_groups,
         **{record.metric: record.value for record in measured},
         "kid_ci": kid.ci,
         "kid_by_kimg": {f"{snapshot.kimg:g}": records[0].value for snapshot, records in zip(snapshots, by_snapshot, strict=True)},
@@ -190,10 +191,12 @@ def print_table() -> None:
     """One line a cell, best KID first within a dataset, GAN, part and extractor: only those can be ranked."""
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows():
-        groups.setdefault((row["data"], row["gan"], row["kimg"], row["part"], row["weights_sha256"], row["n"]), []).append(row)
-    for (data, gan, kimg, part, digest, n), members in sorted(groups.items()):
+        protocol = (row["part"], row["weights_sha256"], row["n"], row.get("real_groups", 0))  # 0: KID counted pairs of one lesion
+        groups.setdefault((row["data"], row["gan"], row["kimg"], *protocol), []).append(row)
+    for (data, gan, kimg, part, digest, n, lesions), members in sorted(groups.items()):
         floor = members[0]["floor"]
-        print(f"\n{gan}, {kimg:g} kimg on {data}; {n} images a side of {part}, {members[0]['extractor']} ({digest[:8]})")
+        of = f" (of {lesions} lesions)" if lesions else ""
+        print(f"\n{gan}, {kimg:g} kimg on {data}; {n} images{of} a side of {part}, {members[0]['extractor']} ({digest[:8]})")
         measures = f"{'KID':>8}  {'95 % interval':>18}  {'Frechet':>8}  prec.  recall  density  cover."
         print(f"{measures}  D acc.  auth. %  images/s  arithm.  seed  recipe")
         for row in sorted(members, key=lambda row: row["kid"]):
