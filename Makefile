@@ -4,7 +4,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-WORKERS ?= 2
+# One test process more than processors, for those with a browser mostly wait; each takes about 1.5 GB.
+WORKERS ?= $(shell n=$$(nproc); [ $$n -lt 7 ] || n=7; expr $$n + 1)
 
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 
