@@ -14,7 +14,6 @@ import onnx
 
 from gan_aug import files, images, latent, onnx_session, runs, store
 from gan_aug.errors import CorruptFile, InvalidValue, UserError
-from gan_aug.records import NOTICE
 from gan_aug.render import ensure_onnx, open_generator
 from gan_aug.sample import class_numbers
 from gan_aug.sample import provenance as sample_provenance
@@ -194,7 +193,7 @@ def write_strips(
     try:
         for name, strength, vector in chosen:
             origin = {
-                "notice": NOTICE,
+                **runs.statement(),
                 "checkpoint": checkpoint.id,
                 "direction": name,
                 "seeds": list(seeds),

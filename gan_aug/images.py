@@ -26,6 +26,11 @@ MAX_BYTES = 50_000_000  # size of a file
 MAX_PIXELS = 64_000_000  # of a decoded picture; checked before decoding
 MIN_SIDE = 32  # shorter sides hold no lesion [px]
 
+# What a file says of itself as ``digitalSourceType``, in the terms of the IPTC.
+SYNTHETIC = "trainedAlgorithmicMedia"  # made by a trained model
+PARTLY_SYNTHETIC = "compositeWithTrainedAlgorithmicMedia"  # put together from such pictures and others
+SYNTHETIC_TYPES = (SYNTHETIC, PARTLY_SYNTHETIC)
+
 _PROVENANCE = "gan_aug"  # key of the PNG text chunk
 _DESCRIPTION = 0x010E  # EXIF tag ImageDescription, which carries the provenance of a WebP file
 

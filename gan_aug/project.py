@@ -19,7 +19,6 @@ from gan_aug.errors import InvalidValue, UserError
 from gan_aug.export import load_generator
 from gan_aug.metrics.extractors import OnProgress, open_extractor
 from gan_aug.projections import PICTURE, RECORD, Projection
-from gan_aug.records import NOTICE
 from gan_aug.sample import class_numbers
 
 RANDOM = 256  # pictures that the result is compared with, and the nearest of which are the starts
@@ -213,7 +212,7 @@ def _distances(pictures: np.ndarray, image: np.ndarray) -> np.ndarray:
 
 def _write(out: Path, result: Projection, pictures: np.ndarray) -> None:
     origin: dict[str, Any] = {
-        "notice": NOTICE,
+        **runs.statement(images.PARTLY_SYNTHETIC),
         "checkpoint": result.checkpoint,
         "shows": "the image, its projection, nearest random picture",
     }

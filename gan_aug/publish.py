@@ -23,7 +23,8 @@ from gan_aug import audit, checkpoint, classifier, files, images, runs, sample, 
 from gan_aug.catalog import entry
 from gan_aug.data import training_list
 from gan_aug.data.dataset import folder_of, open_dataset
-from gan_aug.data.split import load_split
+from gan_aug.data.licences import is_free
+from gan_aug.data.split import digest_of_test, load_split
 from gan_aug.errors import InvalidValue
 from gan_aug.export import load_generator
 from gan_aug.images import to_float, to_uint8
@@ -112,16 +113,12 @@ def _check_licences(run: Run, seen: list[Any]) -> None:
                 f"{len(ids) - len(held)} images that {run.id} has seen are not in {data}, so their licence is unknown.",
                 "Publish where the dataset is complete.",
             )
-        barred = [f"{image_id} ({licence or 'no licence stated'})" for image_id, licence in held if not _is_free(str(licence))]
+        barred = [f"{image_id} ({licence or 'no licence stated'})" for image_id, licence in held if not is_free(str(licence))]
         if barred:
             raise InvalidValue(
                 f"{run.id} has seen {len(barred)} images of {data} that are not CC0: {', '.join(barred[:3])} ...",
                 "Publish only what was trained on CC0 images: weights can repeat what they have seen.",
             )
-
-
-def _is_free(licence: str) -> bool:
-    return licence.upper().replace("-", "").startswith(("CC0", "DRAWN BY GAN_AUG, CC0"))
 
 
 @torch.inference_mode()
@@ -152,7 +149,7 @@ def _held_out(run: Run, half: checkpoint.Weights) -> dict[str, float]:
     if run.kind == "gan":
         return {}
     image_set, split = open_dataset(run.dataset), load_split(run.dataset, run.split_id)
-    access = {"time": runs.now(), "by": "publish", "subject": run.id, "split": split.id}
+    access = {"time": runs.now(), "by": "publish", "subject": run.id, "split": split.id, "test_digest": digest_of_test(image_set, split)}
     record.append_lines(folder_of(run.dataset) / "test_access.jsonl", [access])
     config = from_dict(ClassifierConfig, run.config)
     model = classifier.build(config, len(run.classes))

@@ -27,10 +27,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from gan_aug import __version__, files, workspace
+from gan_aug import __version__, files, images, workspace
 from gan_aug.data import training_list
 from gan_aug.errors import CorruptFile, InvalidValue, NotFound
-from gan_aug.records import Checkpoint, GanConfig, Run, SeenImage, from_dict, to_dict
+from gan_aug.records import NOTICE, Checkpoint, GanConfig, Run, SeenImage, from_dict, to_dict
 
 State = Literal["new", "running", "stopped", "finished", "failed", "lost"]
 
@@ -61,6 +61,11 @@ class RunStatus:
 def now() -> str:
     """The time as it is written in records: ISO 8601, UTC, seconds."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def statement(source_type: str = images.SYNTHETIC) -> dict[str, Any]:
+    """What every picture says of itself that shows something generated: an import takes none that says so for a photograph."""
+    return {"notice": NOTICE, "digitalSourceType": source_type, "date": now(), "code_version": __version__}
 
 
 def code_version() -> str:

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from gan_aug import __version__, catalog, files, images, latent, runs
+from gan_aug import catalog, files, images, latent, runs
 from gan_aug.data.dataset import csv_text
 from gan_aug.errors import InvalidValue, UserError
-from gan_aug.records import NOTICE, Checkpoint, Run, SyntheticImage
+from gan_aug.records import Checkpoint, Run, SyntheticImage
 from gan_aug.render import Renderer, open_generator
 
 OnProgress = Callable[[int, int, str], None]  # images done, images in all, what is being done
@@ -39,7 +39,7 @@ _Z_RECIPE = "gan_aug.latent.z_of_seed: Philox(key=seed), raw bits >> 11, Box-Mul
 def provenance(run: Run, checkpoint: Checkpoint, seed: int, class_name: str | None = None, truncation: float = 1.0) -> dict[str, Any]:
     """Where one synthetic image comes from and how to generate it again, as it travels inside the file."""
     recipe = {"seed": seed, "truncation": truncation, "z": f"{_Z_RECIPE}; times truncation"}
-    return {**_statement(), **_origin(run, checkpoint, class_name), **recipe}
+    return {**runs.statement(), **_origin(run, checkpoint, class_name), **recipe}
 
 
 def walk_provenance(references: list[str], seeds: list[int], frames: int, class_name: str | None = None) -> dict[str, Any]:
@@ -51,12 +51,7 @@ def walk_provenance(references: list[str], seeds: list[int], frames: int, class_
         origins.append(_origin(run, checkpoint, " to ".join(run.classes) if through_classes else class_name))
     path = "classes mixed in even steps" if through_classes else "gan_aug.latent.walk between the seeds"
     recipe = {"seeds": seeds, "frames": frames, "z": f"{_Z_RECIPE}; {path}"}
-    return {**_statement(), "generators": origins, **recipe}
-
-
-def _statement() -> dict[str, Any]:
-    """What is true of every synthetic image. ``digitalSourceType`` is the IPTC term for what a trained model made."""
-    return {"notice": NOTICE, "digitalSourceType": "trainedAlgorithmicMedia", "date": runs.now(), "code_version": __version__}
+    return {**runs.statement(), "generators": origins, **recipe}
 
 
 def _origin(run: Run, checkpoint: Checkpoint, class_name: str | None) -> dict[str, Any]:
@@ -301,7 +296,7 @@ def plane_provenance(reference: str, x: float, y: float, class_name: str | None 
     """Where the picture of :func:`plane` comes from."""
     run, checkpoint = runs.resolve(reference)
     recipe = {"x": x, "y": y, "z": f"{_Z_RECIPE}; gan_aug.latent.plane at (x, y), corners seed = x + 1000 y"}
-    return {**_statement(), **_origin(run, checkpoint, class_name), **recipe}
+    return {**runs.statement(), **_origin(run, checkpoint, class_name), **recipe}
 
 
 def write_walk(frames: np.ndarray, out: Path, origin: dict[str, Any], ms: int = 80) -> None:

@@ -35,7 +35,7 @@ def save_table(path: Path, rows: list[dict[str, object]]) -> None:
         writer.writerows(rows)
 
 
-def save_dataset(name: str, images: np.ndarray, **columns: list[str]) -> Dataset:
+def save_dataset(name: str, images: np.ndarray, classes: tuple[str, ...] = ("benign", "malignant"), **columns: list[str]) -> Dataset:
     """Store images (N, S, S, 3) uint8 as a dataset of the workspace; ``columns`` replace what is otherwise made up."""
     count, size = images.shape[:2]
     with new_dataset(name, size) as writer:
@@ -55,7 +55,7 @@ def save_dataset(name: str, images: np.ndarray, **columns: list[str]) -> Dataset
                 "file": f"image{row:04d}.png",
             }
             writer.append(image, **(values | {column: texts[row] for column, texts in columns.items()}))
-        return writer.finish(name, ("benign", "malignant"), {"size": size}, ImportReport(("made up",), count, count, 0, 0, 0, 0))
+        return writer.finish(name, classes, {"size": size}, ImportReport(("made up",), count, count, 0, 0, 0, 0))
 
 
 def arrays(count: int, size: int = 32, start: int = 0) -> np.ndarray:

@@ -19,7 +19,7 @@ from gan_aug.data.phantom import make_phantom
 from gan_aug.data.split import load_split, make_split
 from gan_aug.data.training_list import training_list
 from gan_aug.errors import CorruptFile, InvalidValue, LeakError
-from gan_aug.images import read_provenance
+from gan_aug.images import PARTLY_SYNTHETIC, read_provenance
 from gan_aug.metrics import copying
 from gan_aug.records import Run, to_dict
 
@@ -240,7 +240,8 @@ def test_one_copy_in_ten_is_found(tmp_path: Path) -> None:
     assert all(pair.similarity >= 0.9 for pair in first) and found.pairs[len(taken)].similarity < 0.9
     sheet = np.asarray(Image.open(tmp_path / "sheet" / audit.SHEET))
     assert np.abs(sheet[:64, :64].astype(int) - sheet[:64, 64:128]).mean() < 8, "the copy stands beside its original, turned to it"
-    assert read_provenance(tmp_path / "sheet" / audit.SHEET)["dataset"] == "larger"
+    said = read_provenance(tmp_path / "sheet" / audit.SHEET)
+    assert (said["dataset"], said["digitalSourceType"]) == ("larger", PARTLY_SYNTHETIC)
 
 
 def test_identical_images_are_found_turned_and_in_any_number(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from gan_aug import files
 from gan_aug.data.dataset import list_datasets, open_dataset, rejected, unmatched
+from gan_aug.data.groups import group_names
 from gan_aug.data.importer import ImportStopped, import_dataset, inspect, map_in_order
 from gan_aug.data.split import check
 from gan_aug.errors import InvalidValue, UserError
@@ -109,6 +110,52 @@ def test_the_same_picture_in_two_sources_is_stored_once_and_equal_names_are_told
     record = import_dataset([tmp_path / "a", tmp_path / "b"], "both", size=32)
     assert open_dataset("both").table["image_id"].tolist() == ["x", "y", "z", "melanoma-z"]
     assert "same picture as x" in rejected("both")["reason"].item() and record.report.n_rejected == 1
+
+
+def two_sources(folder: Path, first: dict[str, str], second: dict[str, str]) -> list[Path]:
+    """Two folders of the same two pictures whose tables say different things of the first."""
+    for name, said in (("a", first), ("b", second)):
+        save_photographs(folder / name, ["x.png", "y.png"])
+        rows = [{"image": "x", "label": 0} | said, {"image": "y", "label": 1} | dict.fromkeys(said, "")]
+        save_table(folder / name / "mine.csv", rows)
+    return [folder / "a", folder / "b"]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_same_picture_in_two_sources_keeps_what_either_knows(workspace: Path, tmp_path: Path, reverse: bool):
+    more = {"patient_id": "P1", "lesion_id": "L1", "diagnosis": "nv", "licence": "CC-BY-NC"}
+    paths = two_sources(tmp_path, {"patient_id": "", "licence": "CC0-1.0"}, more)
+    assert import_dataset(paths[:: -1 if reverse else 1], "both", size=32).n_images == 2
+    row = open_dataset("both").table.set_index("image_id").loc["x"]
+    assert (row.patient_id, row.lesion_id, row.diagnosis, row.licence) == ("P1", "L1", "nevus", "CC-BY-NC")
+
+
+def test_the_same_picture_of_two_patients_is_stored_twice_and_links_them(workspace: Path, tmp_path: Path):
+    record = import_dataset(two_sources(tmp_path, {"patient_id": "P1"}, {"patient_id": "Q7"}), "both", size=32)
+    table = open_dataset("both").table.set_index("image_id")
+    assert table["patient_id"].to_dict() == {"x": "P1", "y": "", "b-x": "Q7"}
+    groups = dict(zip(table.index, group_names(table.reset_index(), []), strict=True))
+    assert groups["x"] == groups["b-x"] != groups["y"]
+    assert "1 images are stored more than once, because their rows name different patients or lesions." in record.report.notes
+
+
+@pytest.mark.parametrize("name", ["non-melanoma", "not melanoma"])
+def test_one_label_left_because_the_other_name_is_not_known_is_refused(workspace: Path, tmp_path: Path, name: str):
+    save_photographs(tmp_path, ["melanoma/1.jpg", f"{name}/2.jpg"])
+    for attempt in (inspect, lambda paths: import_dataset(paths, "half", size=32)):
+        with pytest.raises(UserError, match="All images would be malignant; 1 others have no label") as caught:
+            attempt([tmp_path])
+        assert f"{name!r} is no known diagnosis" in caught.value.what and "--labels diagnosis" in caught.value.todo
+    assert import_dataset([tmp_path], "whole", size=32, labels="diagnosis").classes == ("melanoma", name)
+    save_photographs(tmp_path, ["nevus/3.jpg"], start=5)
+    assert import_dataset([tmp_path], "three", size=32).report.n_without_label == 1
+
+
+def test_a_file_name_that_is_not_utf8_does_not_end_the_import(workspace: Path, tmp_path: Path):
+    save_photographs(tmp_path, ["nevus/a.png", "melanoma/b.png", "melanoma/c.png"])
+    os.rename(tmp_path / "melanoma" / "b.png", os.fsencode(tmp_path / "melanoma") + b"/l\xe4sion.png")
+    report = import_dataset([tmp_path], "odd", size=32).report
+    assert (report.n_images, report.n_rejected) == (2, 1) and rejected("odd")["file"].item() == "melanoma/l\\xe4sion.png"
 
 
 def test_one_picture_with_two_labels_is_kept_twice_and_shows_in_the_check(workspace: Path, tmp_path: Path):

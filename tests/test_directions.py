@@ -7,11 +7,14 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from made_images import save_photographs
 from PIL import Image
 from tiny_gans import make_gan
 from torch import nn
 
 from gan_aug import cli, directions, images, latent, project, runs, sample, store
+from gan_aug.data.dataset import rejected
+from gan_aug.data.importer import import_dataset
 from gan_aug.errors import InvalidValue
 from gan_aug.export import export_onnx, load_generator, to_onnx
 from gan_aug.gans.blocks import ConvGenerator
@@ -173,6 +176,17 @@ def test_strips_show_the_seed_in_the_middle_and_the_way_there(one: str, tmp_path
     assert record["checkpoint"] == "one@3.2" and "with the BatchNorm" in record["method"]
 
 
+def test_a_strip_is_no_photograph_to_an_import(one: str, tmp_path: Path) -> None:
+    folder = tmp_path / "photographs"
+    directions.write_strips(one, folder / "benign", top=1, seeds=(1,), steps=3)
+    said = images.read_provenance(folder / "benign" / "direction-1.png")
+    assert (said["direction"], said["seeds"], said["digitalSourceType"]) == ("direction-1", [1], images.SYNTHETIC)
+    save_photographs(folder, ["benign/a.png", "benign/b.png", "malignant/c.png"])
+    import_dataset([folder], "mine", 32, workers=1)
+    (line,) = rejected("mine").to_dict("records")
+    assert line["file"] == "benign/direction-1.png" and "trained model made it" in line["reason"]
+
+
 def test_a_named_direction_is_kept_and_generated(one: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidValue, match="Nobody has named"):
         directions.write_strips(one, tmp_path / "none", named=True)
@@ -211,6 +225,8 @@ def test_a_generators_own_image_is_found_again(run_id: str, class_name: str | No
     assert found.distance < found.random_least / 5 < found.random_median / 5
     assert found.closer_than_random > 5
     assert found.start_distances[0] == found.distance and len(found.start_distances) == 4
+    said = images.read_provenance(tmp_path / "out" / project.PICTURE)
+    assert said["digitalSourceType"] == images.PARTLY_SYNTHETIC, "the first of the three is no generated picture"
     strip = np.asarray(Image.open(tmp_path / "out" / project.PICTURE)).astype(float)
     assert strip.shape == (64, 192, 3)
     np.testing.assert_array_equal(strip[:, :64], np.asarray(Image.open(picture)))

@@ -4,11 +4,13 @@ trap                                                        test
 GAN trained on images of a classifier's val or test         test_gan_trained_on_val_or_test_images
 one lesion or patient on both sides                         test_one_patient_on_both_sides, test_unknown_patients_are_reported
 duplicates across collections and years                     test_duplicates_across_years
-snapshot, truncation or ratio chosen on test                test_snapshot_chosen_on_test, test_plan_changed_after_a_look_at_test
+snapshot, truncation or ratio chosen on test                test_snapshot_chosen_on_test and the two after it,
+                                                            test_plan_changed_after_a_look_at_test
 threshold or calibration tuned on test                      test_threshold_or_calibration_tuned_on_test
 test images as reference of a generator metric              test_metric_reference_is_test
 synthetic images in val or test                             test_synthetic_images_in_val_or_test
-GAN that memorised its training patients                    test_memorised_patients_are_reported
+GAN that memorised its training patients                    test_memorised_patients_are_reported,
+                                                            test_curated_pictures_are_no_way_around_an_audit
 statistics of all images in what is fitted                  test_nothing_is_fitted_on_held_out_pixels
 unequal compute                                             test_unequal_compute
 class balance as confounder                                 test_class_balance_as_confounder
@@ -26,13 +28,15 @@ import numpy as np
 import pytest
 import torch
 from made_images import photograph, save_dataset
-from test_study import TINY, make_classifier, make_gan, seen_in
+from test_metrics import example
+from test_study import TINY, make_classifier, make_gan, save_curated, seen_in
 
 from gan_aug import classifier, evaluate, files, images, runs, sample, schemes, stats, study, train_classifier
 from gan_aug.data import split as splits
 from gan_aug.data import training_list
 from gan_aug.data.dataset import open_dataset, rejected
 from gan_aug.data.importer import import_dataset
+from gan_aug.data.phantom import make_phantom
 from gan_aug.data.split import load_split, make_split
 from gan_aug.errors import InvalidValue, LeakError, UserError
 from gan_aug.metrics import record
@@ -145,6 +149,41 @@ def test_snapshot_chosen_on_test(phantom: str) -> None:
     assert any("G had been measured against the test part" in text for text in history.cautions(settled))
 
 
+@pytest.mark.parametrize("logged", ["with a digest", "by an older version"])
+def test_snapshot_chosen_on_the_test_part_of_a_whole_split(phantom: str, logged: str) -> None:
+    """A thinned split has an id of its own and the test part of the whole one."""
+    image_set, whole = open_dataset("phantom"), load_split("phantom")
+    make_gan("G", seen_in("train"))
+    line = {"time": "2020-01-01T00:00:00+00:00", "by": "evaluate", "subject": "G@1.5", "split": whole.id}
+    line |= {"test_digest": splits.digest_of_test(image_set, whole)} if logged == "with a digest" else {}
+    record.append_lines(image_set.folder / "test_access.jsonl", [line])
+    plan("none", "synthetic:G@1.0", fraction=0.5)
+    settled = study.load_plan("s")
+    assert settled.study.split_id != whole.id
+    assert [reading["subject"] for reading in history.readings(settled)] == ["G@1.5"]
+    assert any("G had been measured against the test part" in text for text in history.cautions(settled))
+    fold, other = splits.make_folds("phantom", 2)
+    assert splits.digest_of_test(image_set, fold) != splits.digest_of_test(image_set, other)
+
+
+def test_snapshot_chosen_on_the_external_set(phantom: str) -> None:
+    make_phantom("outside", images=60, size=64, seed=5)
+    make_gan("G", seen_in("train"))
+    make_gan("H", seen_in("train"), class_name="benign")
+    plan("none", "synthetic:G&H@1.0", external="outside")
+    settled = study.load_plan("s")
+    assert history.external_choices(settled) == ()
+    record.append_records(runs.run_folder("G") / "evaluations.jsonl", [example(subject="G@1.5", dataset="outside", created="2020-01-02")])
+    record.append_records(runs.run_folder("H") / "evaluations.jsonl", [example(subject="H@1.5", dataset="phantom")])
+    (said,) = history.external_choices(settled)
+    assert said.startswith("G was measured on outside (KID; first on 2020-01-02)") and said in history.cautions(settled)
+    runs.choose_best("G", 94, "KID 0.01 through derm on val of outside, 60 images a side; the lowest of 2 snapshots.")
+    (said,) = history.external_choices(settled)
+    assert said.startswith("A snapshot of G was chosen on outside")
+    shutil.rmtree(runs.run_folder("H"))
+    assert "Whether H was measured on outside can no longer be looked at: its run was deleted." in history.external_choices(settled)
+
+
 def generate(reference: str, seeds: list[int], class_name: str | None = None, truncation: float = 1.0) -> tuple[np.ndarray, list]:
     return np.stack([np.random.default_rng(seed).integers(0, 255, (64, 64, 3)).astype(np.uint8) for seed in seeds]), []
 
@@ -229,11 +268,14 @@ def test_synthetic_images_in_val_or_test(phantom: str, workspace: Path, tmp_path
             path.parent.mkdir(parents=True, exist_ok=True)
             photograph(number + 50 * (label == "benign"), 64, 64).save(path)
     generated = np.asarray(photograph(999, 64, 64))
-    files.write_bytes(tmp_path / "mixed" / "malignant" / "looks-real.png", images.png_bytes(generated, made))
+    sheet = images.png_bytes(generated, {**made, "digitalSourceType": images.PARTLY_SYNTHETIC})
+    for name, content in (("looks-real.png", images.png_bytes(generated, made)), ("sheet.png", sheet)):
+        files.write_bytes(tmp_path / "mixed" / "malignant" / name, content)
     import_dataset([tmp_path / "mixed"], "mixed", size=64)
     assert len(open_dataset("mixed").table) == 24
-    (line,) = rejected("mixed").to_dict("records")
-    assert line["file"].endswith("looks-real.png") and "trained model made it" in line["reason"]
+    lines = rejected("mixed").to_dict("records")
+    assert [Path(line["file"]).name for line in lines] == ["looks-real.png", "sheet.png"]
+    assert all("trained model made it" in line["reason"] for line in lines)
     # What is judged are rows of a stored dataset; a training set is the only thing that takes generated pictures.
     assert {"synthetic", "curated"}.isdisjoint(inspect.signature(study.make_exam).parameters)
     assert "generate" in inspect.signature(schemes.training_set).parameters
@@ -252,6 +294,20 @@ def test_memorised_patients_are_reported(phantom: str) -> None:
     assert any("G@1.5 repeats images" in text for text in history.cautions(settled))
     record.append_lines(runs.run_folder("G") / "audits.jsonl", [line | {"verdict": "no sign of copying"}])
     assert history.cautions(settled) == ()
+
+
+def test_curated_pictures_are_no_way_around_an_audit(phantom: str) -> None:
+    """People accept pictures, which says nothing of patients that the generator repeats, or of how it was chosen."""
+    make_gan("G", seen_in("train"))
+    save_curated("G@1.5")
+    line = {"time": "2020-01-01T00:00:00+00:00", "by": "evaluate", "subject": "G@1.5", "split": load_split("phantom").id}
+    record.append_lines(open_dataset("phantom").folder / "test_access.jsonl", [line])
+    record.append_lines(runs.run_folder("G") / "audits.jsonl", [{"subject": "G@1.5", "verdict": "copies", "created": ""}])
+    plan("none", "curated:good")
+    settled = study.load_plan("s")
+    assert history.generators(settled) == ("G@1.5",)
+    assert any("G had been measured against the test part" in text for text in history.cautions(settled))
+    assert any("G@1.5 repeats images" in text for text in history.cautions(settled))
 
 
 # --- statistics of all images in what is fitted ------------------------------------------------------------------------------------------

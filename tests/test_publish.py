@@ -151,5 +151,6 @@ def test_derm_is_the_shipped_classifier_and_is_never_replaced(phantom: str) -> N
     assert open_extractor("derm").name == "derm"
     record = runs.list_checkpoints("derm")[-1].metrics
     assert record["test/auc_low"] <= record["test/auc"] <= record["test/auc_high"]
-    assert "publish" in (workspace.datasets() / phantom / "test_access.jsonl").read_text()
+    log = (workspace.datasets() / phantom / "test_access.jsonl").read_text()
+    assert "publish" in log and "test_digest" in log
     assert f"On the held-out test part: {record['test/auc']:.3f}" in publish.write_card("derm").read_text()

@@ -178,6 +178,8 @@ def test_what_a_run_leaves(phantom):
     assert {"D/loss", "G/loss", "D/real", "D/fake", "D/accuracy", "D/r1", "images_per_second", "kimg"} <= set(stats[-1])
     assert runs.read_stats(run.id, offset) == ([], offset)
     assert [step for step, _ in runs.grids(run.id)] == [4, 8, 12]
+    said = images.read_provenance(runs.grids(run.id)[-1][1])
+    assert (said["run"], said["step"], said["digitalSourceType"]) == (run.id, 12, images.SYNTHETIC)
     assert last.id == f"{run.id}@0.096"
     assert runs.resolve(run.id)[1] == runs.resolve(f"{run.id}@last")[1] == runs.resolve(f"{run.id}@0.096")[1] == last
     # Only the last two snapshots can be resumed from; the first keeps what is sampled.

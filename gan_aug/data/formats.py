@@ -1,25 +1,24 @@
 """Recognition: what a folder or table from outside holds, and which file belongs to which row. Nothing is decoded here."""
 
 import dataclasses
-import filecmp
 import os
 import re
-import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from gan_aug.data import labels, layouts, tables
+from gan_aug.data import labels, layouts, matching, tables
 from gan_aug.data.layouts import Layout, Record
 from gan_aug.errors import NotFound, UserError
 
-_PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp"}
-_OTHER_PICTURES = {".gif", ".eps", ".ps", ".svg", ".dcm", ".heic", ".heif", ".avif", ".jp2", ".pdf", ".psd", ".ico", ".raw", ".cr2", ".nef"}
 _NOT_LESIONS = (
     (re.compile(r"_(segmentation|mask|superpixels|attribute_\w+)$"), "a segmentation mask, by its name"),
     (re.compile(r"_thumbnail(_\d+)?$"), "a thumbnail of another picture, by its name"),
 )
 _MAX_CLASSES = 100
 _DISAGREE = "its rows disagree"
+_TABLES = (".csv", ".tsv")
+_MAYBE_TABLES = (".tab", ".txt", "")  # Dataverse gives HAM10000_metadata without an ending, or as .tab
+_MAYBE_TABLE_BYTES = 20_000_000
 
 ROW_WITHOUT_IMAGE, IMAGE_WITHOUT_ROW, WITHOUT_LABEL = "row without image", "image without row", "without label"
 
@@ -79,15 +78,18 @@ def recognise(
     folder = _folder(path)
     found = _list_files(folder)
     read, seen = _read_tables(folder, path, found, format, image_column, label_column)
+    seen += found.odd_tables if path.is_dir() else []
     if not any(table.layout.judge for table in read) and format in (None, layouts.FOLDER):
         rows = _class_folders(found.pictures)
         read += [_Table(".", layouts.CLASS_FOLDERS, rows)] if rows else []
     if not read:
         raise _nothing(path, seen)
     speaking = [table for table in read if table.layout.judge]
+    if by_diagnosis:  # before rows are combined, so that two diagnoses of one image show as a contradiction
+        speaking = [dataclasses.replace(table, rows=list(map(layouts.use_diagnosis, table.rows))) for table in speaking]
     records = _combine(speaking, [table for table in read if not table.layout.judge])
-    if by_diagnosis:
-        records = {key: layouts.use_diagnosis(record) for key, record in records.items()}
+    claims = matching.claims_of(records, found.pictures)
+    _unite(records, claims)
     _check_classes(path, records)
     notes = [f"Not used: {text}." for text in seen]
     merged = sum(len(table.rows) for table in speaking) - len(records)
@@ -95,7 +97,7 @@ def recognise(
         notes.append(f"{merged} rows name an image that another row names too; they were merged.")
     if found.others:
         notes.append(f"{found.others} other files were not looked at.")
-    return _match(folder, read, records, found.pictures, tuple(notes))
+    return _match(folder, read, records, claims, found, tuple(notes))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +107,8 @@ class _Files:
     pictures: list[str]
     tables: list[str]
     jsons: list[str]
+    rejected: dict[str, str]  # pictures that cannot be read at all, some of them among ``pictures`` -> reason
+    odd_tables: list[str]  # with the reason why they are not read
     others: int
 
 
@@ -123,7 +127,7 @@ def _folder(path: Path) -> Path:
         raise NotFound(f"There is no {str(path)!r}.", "Check the path.")
     if path.is_dir():
         return path
-    if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
+    if path.suffix.lower() not in (*_TABLES, *_MAYBE_TABLES):
         raise UserError(
             f"{path.name!r} is neither a folder nor a CSV table.", "Give the folder that holds the pictures; unpack archives first."
         )
@@ -132,26 +136,45 @@ def _folder(path: Path) -> Path:
 
 def _list_files(folder: Path) -> _Files:
     """Files below ``folder``. Links to folders are not followed, hidden files not looked at."""
-    pictures: list[str] = []
-    table_files: list[str] = []
-    json_files: list[str] = []
+    found = _Files([], [], [], {}, [], 0)
     others = 0
     for root, folders, names in os.walk(folder, onerror=_unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         below = PurePosixPath(Path(root).relative_to(folder).as_posix())
         for name in sorted(names):
-            suffix = Path(name).suffix.lower()
-            if name.startswith("."):
-                continue
-            if suffix in _PICTURES or suffix in _OTHER_PICTURES:
-                pictures.append(str(below / name))
-            elif suffix in (".csv", ".tsv"):
-                table_files.append(str(below / name))
-            elif suffix == ".json":
-                json_files.append(str(below / name))
-            else:
-                others += 1
-    return _Files(pictures, table_files, json_files, others)
+            if not name.startswith("."):
+                others += not _list_file(found, folder, str(below / name))
+    return dataclasses.replace(found, others=others)
+
+
+def _list_file(found: _Files, folder: Path, file: str) -> bool:
+    """Put a file where it belongs; false if it is of no use."""
+    suffix = PurePosixPath(file).suffix.lower()
+    printable = os.fsencode(file).decode("utf-8", "backslashreplace")
+    if suffix in matching.PICTURES or suffix in matching.OTHER_PICTURES:
+        if printable != file:
+            found.rejected[printable] = "its name is not UTF-8 text; rename it"
+            return True
+        found.pictures.append(file)
+        if not os.path.isfile(folder / file):
+            found.rejected[file] = "it is a broken link or no ordinary file"
+    elif suffix in _TABLES and printable != file:
+        found.odd_tables.append(f"{printable} (its name is not UTF-8 text; rename it)")
+    elif suffix in _TABLES or (suffix in _MAYBE_TABLES and printable == file and _is_known_table(folder / file)):
+        found.tables.append(file)
+    elif suffix == ".json":
+        found.jsons.append(file)
+    else:
+        return False
+    return True
+
+
+def _is_known_table(path: Path) -> bool:
+    """Whether a file that may hold any text is a table of a known layout."""
+    try:
+        return path.stat().st_size <= _MAYBE_TABLE_BYTES and layouts.is_known(tables.read_header(path))
+    except (OSError, tables.TableRejected):
+        return False
 
 
 def _unreadable(error: OSError) -> None:
@@ -188,22 +211,12 @@ def _read_tables(
 
 def _read_records(path: Path, layout: Layout) -> list[Record]:
     """All rows of a table in the common form."""
-    rows = tables.read_table(path, layout.wanted())
-    records = [layout.record(row) for row in rows]
-    if layout.name == layouts.CSV:
-        records = layouts.own_classes(records, [row[layout.columns[0]] for row in rows])
-    return records
+    return layouts.records_of(layout, tables.read_table(path, layout.wanted()))
 
 
 def _read_json_records(folder: Path, json_files: list[str]) -> list[Record]:
     rows = (tables.read_archive_json(folder / file) for file in json_files)
     return [layouts.ARCHIVE_JSON.record(row) for row in rows if row]
-
-
-def _key(image: str) -> str:
-    """What a row or file is matched by: its path without the ending of a picture, in lower case."""
-    path = PurePosixPath(unicodedata.normalize("NFC", image).replace("\\", "/").lower())
-    return str(path.with_suffix("") if path.suffix in _PICTURES | _OTHER_PICTURES else path)
 
 
 def _combine(speaking: list[_Table], silent: list[_Table]) -> dict[str, Record]:
@@ -214,28 +227,26 @@ def _combine(speaking: list[_Table], silent: list[_Table]) -> dict[str, Record]:
             if table.layout is layouts.CLASS_FOLDERS:
                 key = row.image  # a.jpg and a.png are two pictures here
             else:
-                key = _key(row.image) if row.image else f" {len(records)}"  # two rows without a name are not two of one image
+                key = matching.key_of(row.image) if row.image else f" {len(records)}"  # two rows without a name are not two of one image
             records[key] = _merged(records[key], row) if key in records else row
+    by_stem = matching.keys_by_stem({key: record.image for key, record in records.items()})
     for table in silent:
         for row in table.rows:
-            if (key := _key(row.image)) in records:
-                records[key] = _filled(records[key], row)
-    return records
+            own = PurePosixPath(matching.key_of(row.image)).parts
+            for key in by_stem.get(own[-1], []) if own else []:
+                known = PurePosixPath(matching.key_of(records[key].image)).parts
+                if matching.n_shared(own, known) == min(len(own), len(known)):  # one may name folders that the other leaves out
+                    records[key] = records[key].filled(row)
+    return {key: dataclasses.replace(record, licence=record.licence or record.collection_licence) for key, record in records.items()}
 
 
 def _merged(known: Record, row: Record) -> Record:
     """Two rows for one image: the later fills in what is unknown, and a contradiction takes the label away."""
     if known.label and row.label and known.label != row.label:
-        return dataclasses.replace(known, label="", reason=f"{_DISAGREE}: {known.label} and {row.label}")
+        known = dataclasses.replace(known, label="", reason=f"{_DISAGREE}: {known.label} and {row.label}")
     if row.label and not known.label and not known.reason.startswith(_DISAGREE):
         known = dataclasses.replace(known, label=row.label, diagnosis=row.diagnosis, reason="")
-    return _filled(known, row)
-
-
-def _filled(record: Record, row: Record) -> Record:
-    """``record`` with what it lacks taken from ``row``."""
-    missing = {name: getattr(row, name) for name in ("diagnosis", "patient_id", "lesion_id", "licence") if not getattr(record, name)}
-    return dataclasses.replace(record, **missing)
+    return known.filled(row)
 
 
 def _class_folders(pictures: list[str]) -> list[Record]:
@@ -244,7 +255,7 @@ def _class_folders(pictures: list[str]) -> list[Record]:
     names = [PurePosixPath(file).parent.name for file in inside]
     if len(set(names)) < 2 and not any(labels.statement(name) or labels.verdict(name) for name in names):
         return []
-    return layouts.own_classes([layouts.class_record(file, name) for file, name in zip(inside, names, strict=True)], names)
+    return layouts.class_records(inside, names)
 
 
 def _check_classes(path: Path, records: dict[str, Record]) -> None:
@@ -267,27 +278,27 @@ def _nothing(path: Path, seen: list[str]) -> UserError:
     )
 
 
-def _match(folder: Path, read: list[_Table], records: dict[str, Record], pictures: list[str], notes: tuple[str, ...]) -> Source:
+def _match(
+    folder: Path, read: list[_Table], records: dict[str, Record], claims: dict[str, dict[str, int]], found: _Files, notes: tuple[str, ...]
+) -> Source:
     """Find the file of every row. Rows name files; files are never opened by a name from a table."""
-    rejected = {file: reason for file in pictures if (reason := _unfit(file))}
-    by_stem: dict[str, list[str]] = defaultdict(list)
-    for file in pictures:
-        by_stem[PurePosixPath(_key(file)).name].append(file)
+    pictures = found.pictures
+    rejected = {file: reason for file in pictures if (reason := _unfit(file))} | found.rejected
+    lost = matching.lost_rows(claims)
     matches: list[tuple[Record, str]] = []
     unmatched: list[Unmatched] = []
     taken: set[str] = set()
-    present = set(pictures)
     for key, record in records.items():
-        files = [record.image] if record.image in present else _candidates(key, by_stem)
+        files = [] if key in lost else list(claims[key])
         taken.update(files)
         files = [file for file in files if file not in rejected] or files
         if not files:
-            unmatched.append(Unmatched(ROW_WITHOUT_IMAGE, record.image, "", record.label or record.reason))
+            unmatched.append(Unmatched(ROW_WITHOUT_IMAGE, record.image, "", lost.get(key) or record.label or record.reason))
         elif files[0] in rejected:
             continue
         elif not record.label:
             unmatched += [Unmatched(WITHOUT_LABEL, record.image, file, record.reason) for file in files]
-        elif any(not filecmp.cmp(folder / files[0], folder / other, shallow=False) for other in files[1:]):
+        elif not all(matching.same_bytes(folder / files[0], folder / other) for other in files[1:]):
             unmatched += [Unmatched(IMAGE_WITHOUT_ROW, record.image, file, f"one row, but {len(files)} different files") for file in files]
         else:
             matches.append((record, files[0]))
@@ -301,7 +312,7 @@ def _match(folder: Path, read: list[_Table], records: dict[str, Record], picture
         format="+".join(dict.fromkeys(names)),
         tables=tuple((table.file, table.layout.title, len(table.rows)) for table in read),
         n_rows=len(records),
-        n_files=len(pictures),
+        n_files=len({*pictures, *rejected}),
         matches=tuple(sorted(matches, key=lambda match: match[1])),
         rejected=tuple(rejected.items()),
         unmatched=tuple(unmatched),
@@ -310,22 +321,18 @@ def _match(folder: Path, read: list[_Table], records: dict[str, Record], picture
     )
 
 
-def _candidates(key: str, by_stem: dict[str, list[str]]) -> list[str]:
-    """The files that a row may mean: those of its name that share the longest end of its path."""
-    parts = PurePosixPath(key).parts
-
-    def shared(file: str) -> int:
-        own = PurePosixPath(_key(file)).parts
-        return next((n for n, (a, b) in enumerate(zip(reversed(parts), reversed(own), strict=False)) if a != b), min(len(parts), len(own)))
-
-    files = by_stem.get(parts[-1], []) if parts else []
-    longest = max(map(shared, files), default=0)
-    return [file for file in files if shared(file) == longest]
+def _unite(records: dict[str, Record], claims: dict[str, dict[str, int]]) -> None:
+    """Merge rows that all name the same one file, some with its folders and some without."""
+    for file, keys in matching.claimants(claims).items():
+        first, *others = [key for key in keys if len(claims[key]) == 1 and claims[key][file] >= len(PurePosixPath(key).parts)] or [""]
+        for key in others:
+            records[first] = _merged(records[first], records.pop(key))
+            del claims[key]
 
 
 def _unfit(file: str) -> str:
     """Why a file is no photograph of a lesion, judged by its name; empty if it may be one."""
     path = PurePosixPath(file)
-    if path.suffix.lower() in _OTHER_PICTURES:
+    if path.suffix.lower() in matching.OTHER_PICTURES:
         return f"{path.suffix.lower().removeprefix('.').upper()} files are not accepted; convert it to PNG or JPEG"
     return next((reason for pattern, reason in _NOT_LESIONS if pattern.search(path.stem.lower())), "")

@@ -17,13 +17,14 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from gan_aug.data import formats
-from gan_aug.data.dataset import DatasetWriter, free_folder, new_dataset
+from gan_aug.data.dataset import COLUMNS, DatasetWriter, free_folder, new_dataset
 from gan_aug.data.duplicates import phash
 from gan_aug.data.formats import Source, recognise
 from gan_aug.data.labels import BINARY
-from gan_aug.data.layouts import Record
+from gan_aug.data.layouts import UNKNOWN_NAME, Record
+from gan_aug.data.licences import stricter
 from gan_aug.errors import InvalidValue, UserError
-from gan_aug.images import ImageRejected, Picture, read_picture, read_provenance
+from gan_aug.images import SYNTHETIC_TYPES, ImageRejected, Picture, read_picture, read_provenance
 from gan_aug.records import Dataset, ImportReport
 from gan_aug.workspace import processors
 
@@ -169,7 +170,20 @@ def _sources(paths: list[Path], format: str | None, image_column: str | None, la
         source = recognise(path, format, image_column, label_column, by_diagnosis=labels == "diagnosis")
         same = sum(re.sub(r" \(\d+\)$", "", other.name) == source.name for other in sources)
         sources.append(dataclasses.replace(source, name=f"{source.name} ({same + 1})") if same else source)
+    if labels == "binary":
+        _check_both_sides(sources)
     return sources
+
+
+def _check_both_sides(sources: list[Source]) -> None:
+    """Refuse a dataset that is benign or malignant only because the names of all other labels are not known, as of ``non-melanoma``."""
+    present = {record.label for source in sources for record, _ in source.matches}
+    dropped = [item.detail for source in sources for item in source.unmatched if item.detail.endswith(UNKNOWN_NAME) and item.file]
+    if dropped and len(present) == 1 and present <= set(BINARY):
+        raise UserError(
+            f"All images would be {present.pop()}; {len(dropped)} others have no label: {'; '.join(sorted(set(dropped))[:3])}.",
+            "Make every name a class with `--labels diagnosis`, or write benign or malignant where that is what a name means.",
+        )
 
 
 def _decode(task: tuple[Path, int]) -> tuple[Picture, str] | str:
@@ -179,7 +193,7 @@ def _decode(task: tuple[Path, int]) -> tuple[Picture, str] | str:
     except ImageRejected as error:
         return error.reason
     origin = read_provenance(task[0]) or {}
-    if origin.get("digitalSourceType") == "trainedAlgorithmicMedia":  # IPTC's term; ours all carry it
+    if origin.get("digitalSourceType") in SYNTHETIC_TYPES:  # of our pictures, only those of an exported blind batch do not say so
         return "it says of itself that a trained model made it; synthetic images take part in trainings through schemes only"
     return picture, phash(picture.pixels)
 
@@ -194,6 +208,7 @@ class _Intake:
         self.unmatched = [(source.name, item.kind, item.image, item.file, item.detail) for source in sources for item in source.unmatched]
         self.traits: Counter[str] = Counter()
         self._stored: dict[str, tuple[str, str]] = {}  # image id -> pixel hash, label
+        self._row_of: dict[str, int] = {}
 
     def take(self, source: Source, record: Record, file: str, result: tuple[Picture, str] | str) -> None:
         """Store a picture, or list why not."""
@@ -202,11 +217,12 @@ class _Intake:
             return
         picture, picture_hash = result
         image_id = _safe_id(file)
-        if self._stored.get(image_id) == (picture.pixel_sha256, record.label):
+        if self._stored.get(image_id) == (picture.pixel_sha256, record.label) and self._join(image_id, record):
             self.rejected.append((source.name, file, f"the same picture as {image_id}, which is stored already"))
             return
         image_id = self._unique(image_id, source, file)
         self._stored[image_id] = (picture.pixel_sha256, record.label)
+        self._row_of[image_id] = len(self.writer.rows)
         self._note(picture)
         self.writer.append(
             picture.pixels,
@@ -222,6 +238,20 @@ class _Intake:
             phash=picture_hash,
             file=file,
         )
+
+    def _join(self, image_id: str, record: Record) -> bool:
+        """Add to a stored row what another record says of its picture; false if they contradict each other about whose it is.
+
+        Such a picture is stored again: its pixels then link the patients and lesions that both records name, so that no split parts them.
+        """
+        stored = dict(zip(COLUMNS, self.writer.rows[self._row_of[image_id]], strict=True))
+        said = {name: getattr(record, name) for name in ("diagnosis", "patient_id", "lesion_id")}
+        if any(stored[name] and said[name] and stored[name] != said[name] for name in ("patient_id", "lesion_id")):
+            self.traits["are stored more than once, because their rows name different patients or lesions"] += 1
+            return False
+        filled = {name: stored[name] or text for name, text in said.items()} | {"licence": stricter(stored["licence"], record.licence)}
+        self.writer.rows[self._row_of[image_id]] = tuple((stored | filled).values())
+        return True
 
     def _unique(self, image_id: str, source: Source, file: str) -> str:
         """An id that no image has yet: with the folder or the source in front, or else a number behind."""

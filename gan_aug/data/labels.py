@@ -72,14 +72,19 @@ _STATEMENTS = {
     "1": MALIGNANT, "1.0": MALIGNANT, "malignant": MALIGNANT, "true": MALIGNANT,
     "indeterminate": INDETERMINATE, "indeterminate/benign": INDETERMINATE, "indeterminate/malignant": INDETERMINATE,
 }  # fmt: skip
-_UNKNOWN = ("", "unknown", "unk", "other", "nan", "none", "n/a")
+_NUMBERS = ("0", "0.0", "1", "1.0")
+_UNKNOWN = ("", "unknown", "unk", "other", "nan", "none", "null", "na", "n/a", "<na>", "?", "-")
+
+
+def known(text: str) -> str:
+    """``text`` without spaces around it; empty if it only says that nothing is known."""
+    plain = text.strip()
+    return "" if plain.lower() in _UNKNOWN else plain
 
 
 def diagnosis(text: str) -> str:
     """The name that the diagnosis table gives to ``text``, else the text in lower case; empty if it says that nothing is known."""
-    plain = text.strip().lower()
-    if plain in _UNKNOWN:
-        return ""
+    plain = known(text).lower()
     entry = _BY_SPELLING.get(plain)
     return entry.name if entry else plain
 
@@ -93,3 +98,14 @@ def verdict(text: str) -> str:
     """What the diagnosis table says of a diagnosis: benign, malignant, indeterminate, or empty if it is not in the table."""
     entry = _BY_SPELLING.get(text.strip().lower())
     return entry.verdict if entry else ""
+
+
+def judged(texts: list[str]) -> list[str]:
+    """The labels of one column, or of one set of folders, as they are to be judged.
+
+    0 and 1 state benign and malignant only where nothing else stands beside them. Among 2, 3 ... they number classes, and among names they
+    mean nobody knows what; there they come back empty.
+    """
+    if all(statement(text) or not known(text) for text in texts):
+        return texts
+    return ["" if text.strip() in _NUMBERS else text for text in texts]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from gan_aug.data import labels
+from gan_aug.data.licences import stricter
 from gan_aug.errors import InvalidValue
 
 Row = dict[str, str]
@@ -24,7 +25,14 @@ class Record:
     reason: str = ""  # why there is no label
     patient_id: str = ""
     lesion_id: str = ""
-    licence: str = ""
+    licence: str = ""  # as the row states it
+    collection_licence: str = ""  # holds where no row states one
+
+    def filled(self, other: "Record") -> "Record":
+        """This record with what it lacks taken from another of the same image, and the stricter of their licences."""
+        missing = {name: getattr(other, name) for name in ("diagnosis", "patient_id", "lesion_id") if not getattr(self, name)}
+        licences = {name: stricter(getattr(self, name), getattr(other, name)) for name in ("licence", "collection_licence")}
+        return dataclasses.replace(self, **missing, **licences)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,19 +64,23 @@ class Layout:
     def record(self, row: Row) -> Record:
         """The row in the common form."""
         verdict, diagnosis = self.judge(row) if self.judge else ("", "")
-        label, reason = _usable(verdict, f"{diagnosis or 'its diagnosis'} is indeterminate", _NO_DIAGNOSIS)
+        unknown = f"{diagnosis!r} {UNKNOWN_NAME}" if diagnosis and not labels.verdict(diagnosis) else _NO_DIAGNOSIS
+        label, reason = _usable(verdict, f"{diagnosis or 'its diagnosis'} is indeterminate", unknown)
         return Record(
             image=row[self.image],
             label=label,
             diagnosis=diagnosis,
             reason=reason,
-            patient_id=self.patient(row),
-            lesion_id=row.get("lesion_id", ""),
-            licence=next((row[column] for column in ("copyright_license", "license", "licence") if row.get(column)), self.licence),
+            # All rows with an id "NA" would be one patient, and so one group.
+            patient_id=labels.known(self.patient(row)),
+            lesion_id=labels.known(row.get("lesion_id", "")),
+            licence=next((row[name] for name in ("copyright_license", "license", "licence") if labels.known(row.get(name, ""))), ""),
+            collection_licence=self.licence,
         )
 
 
 _NO_DIAGNOSIS = "the table states no diagnosis"
+UNKNOWN_NAME = "is no known diagnosis"
 
 
 def _usable(verdict: str, indeterminate: str, unknown: str) -> tuple[str, str]:
@@ -159,6 +171,11 @@ def layout_of(columns: list[str], format: str | None, image_column: str | None, 
     return _csv_layout(columns, None, None) if format in (None, CSV) else None
 
 
+def is_known(columns: list[str]) -> bool:
+    """Whether a table with these columns is of a layout that has a name of its own."""
+    return any(layout.fits(columns) for layout in LAYOUTS)
+
+
 def companion(columns: list[str]) -> Layout | None:
     """The layout of a table that has no labels of its own but goes with one that has."""
     return next((layout for layout in LAYOUTS if layout.judge is None and layout.fits(columns)), None)
@@ -191,11 +208,26 @@ def check_format(format: str | None) -> None:
         raise InvalidValue(f"There is no format {format!r}.", f"Use one of {', '.join(FORMATS)}, or leave it out.")
 
 
-def class_record(image: str, folder: str) -> Record:
-    """The record of an image in a folder that is named after its class."""
-    verdict = labels.statement(folder) or labels.verdict(folder)
-    label, reason = _usable(verdict, f"{folder!r} is indeterminate", f"{folder!r} is no known diagnosis")
-    return Record(image, label, "" if labels.statement(folder) else labels.diagnosis(folder), reason)
+def records_of(layout: Layout, rows: list[Row]) -> list[Record]:
+    """All rows of a table in the common form."""
+    column = layout.columns[0] if layout.name == CSV else "target"
+    texts = [row.get(column, "") for row in rows]
+    records = [layout.record(row | {column: meant}) for row, meant in zip(rows, labels.judged(texts), strict=True)]
+    records = [
+        dataclasses.replace(record, reason=f"{text!r} {UNKNOWN_NAME}") if record.reason == _NO_DIAGNOSIS and labels.known(text) else record
+        for record, text in zip(records, texts, strict=True)
+    ]
+    return own_classes(records, texts) if layout.name == CSV else records
+
+
+def class_records(images: list[str], folders: list[str]) -> list[Record]:
+    """The records of images in folders that are named after their classes."""
+    records: list[Record] = []
+    for image, folder, said in zip(images, folders, labels.judged(folders), strict=True):
+        verdict = labels.statement(said) or labels.verdict(said)
+        label, reason = _usable(verdict, f"{folder!r} is indeterminate", f"{folder!r} {UNKNOWN_NAME}")
+        records.append(Record(image, label, "" if labels.statement(said) else labels.diagnosis(folder), reason))
+    return own_classes(records, folders)
 
 
 def own_classes(records: list[Record], texts: list[str]) -> list[Record]:
@@ -203,12 +235,13 @@ def own_classes(records: list[Record], texts: list[str]) -> list[Record]:
 
     All or nothing: among known diagnoses, an unknown one is more likely a slip than a class.
     """
-    if any(labels.statement(text) or labels.verdict(text) for text in texts):
+    if any(labels.statement(text) or labels.verdict(text) for text in labels.judged(texts)):
         return records
-    return [
-        dataclasses.replace(record, label=text, diagnosis=text, reason="") if text else record
-        for record, text in zip(records, map(str.strip, texts), strict=True)
-    ]
+    own: list[Record] = []
+    for record, text in zip(records, map(str.strip, texts), strict=True):
+        diagnosis = text if record.diagnosis in ("", labels.diagnosis(text)) else record.diagnosis  # from a column of its own
+        own.append(dataclasses.replace(record, label=text, diagnosis=diagnosis, reason="") if text else record)
+    return own
 
 
 def use_diagnosis(record: Record) -> Record:

@@ -66,6 +66,8 @@ def _dialect(path: Path) -> tuple[str, list[str]]:
     """Delimiter and column names, after the checks that do not need the whole file in memory."""
     try:
         size = path.stat().st_size
+        if not path.is_file():  # opening a pipe waits for ever
+            raise TableRejected(path, "it is no ordinary file")
         if size > MAX_TABLE_BYTES:
             raise TableRejected(path, f"it is larger than {MAX_TABLE_BYTES // 1_000_000} MB")
         _check_text(path)
@@ -76,7 +78,10 @@ def _dialect(path: Path) -> tuple[str, list[str]]:
     if not first.strip():
         raise TableRejected(path, "it has no header line")
     delimiter = max(",;\t", key=first.count)
-    header = next(csv.reader([first], delimiter=delimiter))
+    try:
+        header = next(csv.reader([first], delimiter=delimiter))
+    except csv.Error as error:
+        raise TableRejected(path, str(error)) from None
     if len(set(header)) < len(header):
         raise TableRejected(path, "two of its columns have the same name")
     return delimiter, header
@@ -99,7 +104,7 @@ def _check_text(path: Path) -> None:
 def read_archive_json(path: Path) -> dict[str, str] | None:
     """One image's JSON file as the ISIC archive's API gives it, flattened to column names and text; None if it is something else."""
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
+        if not path.is_file() or path.stat().st_size > MAX_JSON_BYTES:
             return None
         value = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -114,4 +119,6 @@ def read_archive_json(path: Path) -> dict[str, str] | None:
     for part in (value, meta.get("acquisition"), meta.get("clinical")):
         if isinstance(part, dict):
             flat.update({key: item for key, item in part.items() if isinstance(item, (str, int, float, bool))})
-    return {key.lower(): str(item) for key, item in flat.items()} | {"isic_id": name}
+    texts = {key.lower(): str(item) for key, item in flat.items()} | {"isic_id": name}
+    # JSON can spell half a character, which no file could be written with.
+    return {key: text.encode("utf-8", "replace").decode() for key, text in texts.items()}

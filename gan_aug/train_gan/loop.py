@@ -170,7 +170,8 @@ def _train(run: Run, ranks: Ranks, on_tick: OnTick, should_stop: ShouldStop) -> 
     def save(metrics: dict[str, float], pictures: np.ndarray) -> Checkpoint:
         saved = checkpoint.save_snapshot(run, state.snapshot(metrics))
         checkpoint.thin(run.id, FULL_SNAPSHOTS)
-        files.write_bytes(folder / "grids" / f"step-{state.step:08d}.png", images.png_bytes(images.grid(pictures, GRID_SIDE), None))
+        origin = runs.statement() | {"run": run.id, "checkpoint": saved.id, "step": state.step}
+        files.write_bytes(folder / "grids" / f"step-{state.step:08d}.png", images.png_bytes(images.grid(pictures, GRID_SIDE), origin))
         return saved
 
     # Train.
