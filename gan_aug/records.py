@@ -101,6 +101,8 @@ class SeenImage:
     byte_sha256: str
     pixel_sha256: str
     phash: str  # perceptual hash, 16 hexadecimal digits, the same for the 8 flips and turns
+    patient_sha256: str = ""  # see data.training_list; empty where unknown, and in older lists
+    lesion_sha256: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -290,6 +291,14 @@ def test_every_group_is_tested_in_exactly_one_fold(phantom: str):
     assert load_split(phantom, folds[2].id) == folds[2] and "fold 3 of 4" in splits.describe(folds[2])
     with pytest.raises(InvalidValue, match="1 folds"):
         splits.make_folds(phantom, 1)
+
+
+def test_a_thinned_fold_is_not_taken_for_the_whole_one(phantom: str):
+    folds = splits.make_folds(phantom, 4)
+    thin = splits.thin_split(folds[0], 0.25)
+    os.utime(open_dataset(phantom).folder / "splits" / f"{thin.id}.json", (0, 0))  # copied files may look older than they are
+    assert splits.list_splits(phantom)[0] == thin
+    assert splits.make_folds(phantom, 4) == folds
 
 
 def test_a_source_is_held_out_whole_with_whoever_shares_its_patients(workspace: Path):

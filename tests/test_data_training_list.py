@@ -5,12 +5,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_images import arrays, save_dataset
 
 from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.split import load_split
-from gan_aug.data.training_list import find_leaks, read, refuse_leak, training_list, write
+from gan_aug.data.training_list import count_outside, find_leaks, read, refuse_leak, training_list, write
 from gan_aug.errors import CorruptFile, LeakError, NotFound
 from gan_aug.records import SeenImage, Split
 
@@ -34,11 +35,35 @@ def test_a_list_names_its_images_and_comes_back_from_disk(study, tmp_path: Path)
     assert len(seen) == len(split.rows("train"))
     row = split.rows("train")[3]
     line = image_set.table.iloc[row]
-    assert seen[3] == SeenImage("mine", line.image_id, split.groups[row], line.byte_sha256, line.pixel_sha256, line.phash)
+    expected = SeenImage("mine", line.image_id, split.groups[row], line.byte_sha256, line.pixel_sha256, line.phash)
+    assert dataclasses.replace(seen[3], patient_sha256="") == expected, "no lesion is known"
     assert write(tmp_path, seen).name == "training_list.parquet"
     assert read(tmp_path) == seen
     write(tmp_path, [])
     assert read(tmp_path) == []
+
+
+def test_seen_images_outside_some_rows_are_counted(study):
+    """An image is inside by its name, its bytes or its pixels."""
+    image_set, split = study
+    rows = split.rows("train")
+    seen = training_list(image_set, split, rows)
+    assert count_outside(seen, image_set, rows) == 0 and count_outside(seen, image_set, rows[5:]) == 5
+    first = seen[0]
+    inside = [stranger(byte_sha256=first.byte_sha256), stranger(pixel_sha256=first.pixel_sha256)]
+    inside.append(stranger(dataset="mine", image_id=first.image_id))
+    assert count_outside([*inside, stranger(), stranger(image_id=first.image_id)], image_set, rows) == 2
+
+
+def test_a_list_names_no_patient_and_an_older_one_is_still_read(study, tmp_path: Path):
+    image_set, split = study
+    seen = training_list(image_set, split, [0, 1, 2])
+    assert seen[0].patient_sha256 == seen[1].patient_sha256 != seen[2].patient_sha256
+    path = write(tmp_path, seen)
+    table = pd.read_parquet(path)
+    assert not table.isin(["p0", "p1"]).any(axis=None) and table["patient_sha256"].str.len().eq(64).all()
+    table.drop(columns=["patient_sha256", "lesion_sha256"]).to_parquet(path, index=False)
+    assert read(tmp_path) == [dataclasses.replace(image, patient_sha256="") for image in seen]
 
 
 def test_a_missing_or_damaged_list_is_an_error_not_an_empty_list(tmp_path: Path):
@@ -85,6 +110,40 @@ def test_ids_and_groups_of_another_dataset_mean_nothing(study):
     image_set, split = study
     row = split.rows("test")[0]
     assert find_leaks([stranger(image_id=image_set.table["image_id"].iat[row], group=split.groups[row])], image_set, split) == {}
+
+
+@pytest.mark.parametrize(
+    ("column", "theirs", "ours", "how"),
+    [
+        ("patient_id", "IP_7279968", "IP_7279968", "the same patient"),
+        ("lesion_id", "HAM_0000118", "HAM_0000118", "the same lesion"),
+        ("lesion_id", "IL_7972535", "IL_7972535", "the same lesion"),
+        ("patient_id", "IP_7279968", "IP_3075186", None),
+        ("patient_id", "3", "3", None),  # of two clinics
+        ("patient_id", "", "", None),
+    ],
+)
+def test_other_images_of_a_patient_or_lesion_are_found_where_ids_hold_everywhere(
+    workspace: Path, column: str, theirs: str, ours: str, how: str | None
+):
+    save_dataset("other", arrays(1, 64, start=500), **{column: [theirs]})
+    seen = training_list(open_dataset("other"), load_split_of_two(open_dataset("other")), [0])
+    shutil.rmtree(workspace / "datasets" / "other")
+    save_dataset("mine", arrays(60, 64), **{column: [ours] * 2 + [""] * 58})
+    image_set = open_dataset("mine")
+    held_out = dataclasses.replace(load_split("mine"), parts=("test",) * 60)
+    assert find_leaks(seen, image_set, held_out) == ({"image0000": how, "image0001": how} if how else {})
+
+
+def test_another_image_of_a_patient_is_found_whatever_became_of_the_groups(study):
+    image_set, split = study
+    row = split.rows("test")[0]
+    seen = [dataclasses.replace(image, image_id="x", group="x") for image in training_list(image_set, split, [row])]
+    seen = [dataclasses.replace(image, byte_sha256="0" * 64, pixel_sha256="1" * 64, phash="0123456789abcdef") for image in seen]
+    met = find_leaks(seen, image_set, split)
+    assert set(met.values()) == {"the same patient"} and len(met) == 2
+    with pytest.raises(LeakError, match="2 by the same patient"):
+        refuse_leak(seen, image_set, split, "GAN dcgan-1")
 
 
 def test_without_pixels_two_bits_of_the_hash_are_the_limit(study):

@@ -181,7 +181,7 @@ def hold_out_source(name: str, source: str, seed: int = 0, val: float = 0.15) ->
 def _make_ruled(images: ImageSet, groups: list[str], fixed: list[str | None], seed: int, val: float, test: float, rule: str) -> Split:
     """The split in which some images have a fixed part and whole groups of the others are train or val; that of the same arguments."""
     for known in list_splits(images.record.name):
-        if (known.seed, known.val, known.rule) == (seed, val, rule):
+        if (known.seed, known.val, known.fraction, known.rule) == (seed, val, 1.0, rule):  # a thinned one has the same rule
             return known
     labels = images.table["label"].tolist()
     free = [row for row, part in enumerate(fixed) if part is None]
@@ -384,6 +384,12 @@ def describe(split: Split) -> str:
     share = f", {split.fraction:g} of train" if split.fraction < 1 else ""
     test = split.rule or f"{split.test:g}"
     return f"{split.id} (seed {split.seed}, val {split.val:g}, test {test}{share})"
+
+
+def digest_of_test(images: ImageSet, split: Split) -> str:
+    """Which images a split's test part holds, as one digest: splits that differ in train alone, such as thinned ones, have the same."""
+    pixels = images.table["pixel_sha256"].iloc[split.rows("test")]
+    return files.sha256_bytes("".join(f"{value}\n" for value in sorted(pixels)).encode())
 
 
 def check(name: str) -> LeakReport:

@@ -1,11 +1,20 @@
 """Training lists: which images some weights have seen. A list travels with its weights; a study refuses weights that met its val or test.
 
-Five ways to meet: the same image of the same dataset, the same group of the same dataset (patient, lesion, duplicates), the same bytes, the
-same pixels, and a near-duplicate. Near-duplicates are verified on pixels where the seen dataset is in the workspace as it was; else a
-perceptual hash that differs in at most 2 of 64 bits counts, which errs on the side of refusing.
+Seven ways to meet: the same image of the same dataset, the same group of the same dataset (patient, lesion, duplicates), the same bytes,
+the same pixels, the same patient, the same lesion, and a near-duplicate.
+
+Patients and lesions are compared by digests of their ids. An id that is unique in its collection, such as those of the ISIC archive, means
+the same in every dataset; any other only in the dataset of that name, for two clinics may both have a patient 3. Older lists have no
+digests. A digest hides no id from somebody who tries them all.
+
+Near-duplicates are verified on pixels where the seen dataset is in the workspace as it was. Elsewhere a perceptual hash that differs in at
+most 2 of 64 bits counts, which misses about every second one: 12 genuine pairs differ in 1 to 8 bits, 6 of them in at most 2. A limit that
+finds them all would refuse nearly all weights: of 90,000 unrelated pairs (300 images each of ISIC 2017 and HAM10000) 1 differs in at most 2
+bits, 4 in 3, 14 in 5 and 41 in 8, where 22 of the 300 images of ISIC 2017 are met.
 """
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,19 +30,30 @@ from gan_aug.records import SeenImage, Split
 
 FILE = "training_list.parquet"
 _COLUMNS = tuple(SeenImage.__dataclass_fields__)
+_OLDER_COLUMNS = tuple(name for name in _COLUMNS if name not in ("patient_sha256", "lesion_sha256"))
 _HELD_OUT = ("val", "test")
 _BLIND_DISTANCE = 2  # bits of the perceptual hash, where no pixels can be compared
 _NAMED = 5  # images named in an error
+_UNIQUE_ID = re.compile(r"(IP|IL|HAM|BCN)_\d{7}")  # patients and lesions of the ISIC archive, lesions of HAM10000 and BCN20000
 
 
 def training_list(image_set: ImageSet, split: Split, rows: Sequence[int]) -> list[SeenImage]:
     """The lines for training on ``rows`` of a dataset."""
     table = image_set.table.iloc[list(rows)]
     columns = (table[name].tolist() for name in ("image_id", "byte_sha256", "pixel_sha256", "phash"))
+    patients, lesions = _digests(image_set, "patient_id", rows), _digests(image_set, "lesion_id", rows)
     return [
-        SeenImage(image_set.record.name, image_id, split.groups[row], byte_sha256, pixel_sha256, phash)
-        for row, image_id, byte_sha256, pixel_sha256, phash in zip(rows, *columns, strict=True)
+        SeenImage(image_set.record.name, image_id, split.groups[row], *digests)
+        for row, image_id, *digests in zip(rows, *columns, patients, lesions, strict=True)
     ]
+
+
+def _digests(image_set: ImageSet, column: str, rows: Sequence[int]) -> list[str]:
+    """The patients or lesions of some images as a list carries them: it tells who is the same, but not who; empty where unknown."""
+    names = image_set.table[column].iloc[list(rows)].tolist()
+    place = {name: "" if _UNIQUE_ID.fullmatch(name) else image_set.record.name for name in names}
+    digest = {name: files.sha256_bytes(f"{column}\t{place[name]}\t{name}".encode()) if name else "" for name in place}
+    return [digest[name] for name in names]
 
 
 def write(folder: Path, seen: list[SeenImage]) -> Path:
@@ -63,7 +83,7 @@ def read(folder: Path) -> list[SeenImage]:
         raise CorruptFile(
             f"The training list in {str(folder)!r} cannot be read ({error}).", "Restore the run's folder, or train again."
         ) from None
-    if tuple(table.columns) != _COLUMNS:
+    if tuple(table.columns) not in (_COLUMNS, _OLDER_COLUMNS):
         raise CorruptFile(
             f"The training list in {str(folder)!r} has other columns than a training list.", "Restore the run's folder, or train again."
         )
@@ -103,17 +123,22 @@ def refuse_leak(seen: list[SeenImage], image_set: ImageSet, split: Split, what: 
 
 
 def find_leaks(seen: list[SeenImage], image_set: ImageSet, split: Split) -> dict[str, str]:
-    """Held-out images that were seen: image id -> how (image, bytes, pixels, group or near-duplicate), in table order."""
+    """Held-out images that were seen: image id -> how (image, bytes, the same patient, near-duplicate ...), in table order."""
     name, groups = image_set.record.name, split.groups
     rows = [row for row, part in enumerate(split.parts) if part in _HELD_OUT]
     table = image_set.table.iloc[rows]
     here = _rows_here(seen, image_set)
     own = [image for image in seen if image.dataset == name]  # ids and group names mean nothing across datasets
+    patients = _sharing(image_set, "patient_id", rows, {image.patient_sha256 for image in seen})
+    lesions = _sharing(image_set, "lesion_id", rows, {image.lesion_sha256 for image in seen})
+    there = patients | lesions | {row for row in here if row is not None}
     ways = (
         ("image", table["image_id"], {image.image_id for image in own}),
         ("bytes", table["byte_sha256"], {image.byte_sha256 for image in seen}),
         ("pixels", table["pixel_sha256"], {image.pixel_sha256 for image in seen}),
-        ("group", [groups[row] for row in rows], {image.group for image in own} | {groups[row] for row in here if row is not None}),
+        ("the same patient", rows, patients),
+        ("the same lesion", rows, lesions),
+        ("group", [groups[row] for row in rows], {image.group for image in own} | {groups[row] for row in there}),
     )
     found: dict[int, str] = {}
     for kind, held_out, known in ways:
@@ -126,6 +151,19 @@ def find_leaks(seen: list[SeenImage], image_set: ImageSet, split: Split) -> dict
         found[row] = "near-duplicate"
     ids = image_set.table["image_id"]
     return {ids.iat[row]: found[row] for row in sorted(found)}
+
+
+def count_outside(seen: list[SeenImage], image_set: ImageSet, rows: Sequence[int]) -> int:
+    """How many of the seen images are none of ``rows`` of a dataset, by name, bytes or pixels."""
+    name, inside = image_set.record.name, set(rows)
+    ids = set(image_set.table["image_id"].iloc[list(rows)])
+    here = _rows_here(seen, image_set)
+    return sum(row not in inside and not (image.dataset == name and image.image_id in ids) for image, row in zip(seen, here, strict=True))
+
+
+def _sharing(image_set: ImageSet, column: str, rows: list[int], seen: set[str]) -> set[int]:
+    """Those of ``rows`` whose patient or lesion was seen."""
+    return {row for row, digest in zip(rows, _digests(image_set, column, rows), strict=True) if digest and digest in seen}
 
 
 def _rows_here(seen: list[SeenImage], image_set: ImageSet) -> list[int | None]:

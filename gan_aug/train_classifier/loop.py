@@ -81,7 +81,7 @@ def prepare(
         phantom=image_set.record.phantom,
     )
     own = training_list(image_set, split, rows) if parsed.real else []
-    runs.create_run(run, _union([own, *seen.values()]))
+    runs.create_run(run, _union([*seen.values(), own]))  # the last counts: older lists know no patients
     return run
 
 
