@@ -13,6 +13,7 @@ import numpy as np
 from gan_aug import randomness, runs
 from gan_aug.data import training_list
 from gan_aug.data.dataset import ImageSet
+from gan_aug.data.split import digest_of_test
 from gan_aug.errors import InvalidValue, NotFound
 from gan_aug.metrics import record
 from gan_aug.metrics.extractors import Extractor, OnProgress, cached_features, fingerprint, open_extractor
@@ -176,7 +177,8 @@ def _refuse_leaks(setting: Setting, eyes: Extractor) -> None:
 def _log_access(setting: Setting, eyes: Extractor) -> None:
     """Note beside the dataset that its test part was looked at."""
     access = {"time": runs.now(), "by": "evaluate", "subject": setting.source.name, "extractor": eyes.name, "split": setting.split.id}
-    record.append_lines(setting.image_set.folder / "test_access.jsonl", [access | {"seed": setting.seed}])
+    access |= {"test_digest": digest_of_test(setting.image_set, setting.split), "seed": setting.seed}
+    record.append_lines(setting.image_set.folder / "test_access.jsonl", [access])
 
 
 def _check_infinity(real: _Real, eyes: Extractor) -> None:

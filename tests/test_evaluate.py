@@ -14,7 +14,7 @@ from tiny_gans import make_gan
 from gan_aug import catalog, classifier, evaluate, runs, subjects
 from gan_aug.checkpoint import Snapshot, save_snapshot
 from gan_aug.data.dataset import open_dataset
-from gan_aug.data.split import load_split
+from gan_aug.data.split import digest_of_test, load_split
 from gan_aug.data.training_list import training_list
 from gan_aug.errors import InvalidValue, LeakError, NotFound
 from gan_aug.export import export_onnx
@@ -237,6 +237,7 @@ def test_the_test_part_is_read_by_name_only_and_logged(phantom: str, generator, 
     assert measure("made", phantom, part="test", n=8)[0].part == "test"
     (line,) = [json.loads(text) for text in log.read_text().splitlines()]
     assert (line["subject"], line["by"], line["split"]) == ("made@10", "evaluate", load_split(phantom).id)
+    assert line["test_digest"] == digest_of_test(open_dataset(phantom), load_split(phantom))
     with pytest.raises(InvalidValue, match="no part 'all'"):
         measure("made", phantom, part="all")
 

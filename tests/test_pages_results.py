@@ -196,6 +196,13 @@ def test_a_finished_study_shows_its_verdict_its_figures_and_its_numbers(generato
     assert len(open_page("compare", study="s", layout="apart").get("plotly_chart")) == 3 + 2
 
 
+def test_what_was_noted_when_a_study_was_planned_stands_beside_its_verdict(phantom: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_study("s", phantom, ["none", "standard"])
+    planned, note = study.load_plan, "What the initial weights theirs.pth were trained on is not known here."
+    monkeypatch.setattr(study, "load_plan", lambda name: dataclasses.replace(planned(name), notes=(note,)))
+    assert note in texts(open_page("compare")).replace("\\", "")
+
+
 def test_a_study_whose_base_did_not_learn_gives_no_verdict(phantom: str) -> None:
     make_study("s", phantom, ["none", "standard"], strength=0)
     app = open_page("compare")

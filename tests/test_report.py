@@ -14,10 +14,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 from test_metrics import example
-from test_study import make_gan, seen_in
+from test_study import make_gan, save_curated, seen_in
 
 from gan_aug import report, runs, study
 from gan_aug.data.dataset import open_dataset
+from gan_aug.data.phantom import make_phantom
+from gan_aug.data.split import make_folds
 from gan_aug.errors import NotFound, UserError
 from gan_aug.metrics import record
 from gan_aug.records import NOTICE, ClassifierConfig, Prediction, from_dict
@@ -25,9 +27,9 @@ from gan_aug.records import NOTICE, ClassifierConfig, Prediction, from_dict
 HOSTILE = '<script>alert("x")</script> & {{ 7 * 7 }}'
 
 
-def finish(name: str, schemes: dict[str, float], question: str | None = None) -> study.Analysis:
+def finish(name: str, schemes: dict[str, float], question: str | None = None, **options: object) -> study.Analysis:
     """A study whose predictions are made up: each scheme tells the classes apart by that many standard deviations."""
-    planned = study.plan(name, "phantom", tuple(schemes), (0, 1), ClassifierConfig(resolution=64), question=question)
+    planned = study.plan(name, "phantom", tuple(schemes), (0, 1), ClassifierConfig(resolution=64), question=question, **options)
     exams = [study.val_exam(name)]
     for run_id in ("run-0", "run-1"):
         if not runs.is_there(run_id):
@@ -140,6 +142,67 @@ def test_other_studies_on_the_same_test_part_are_named(phantom: str, tmp_path: P
     (study.study_folder("first") / "study.json").write_text("{")
     text = report.write_html("second", tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Other studies have read it too: first." in text, "one whose plan is damaged has read it all the same, a copy has not"
+
+
+def written(name: str, folder: Path) -> str:
+    """The text of a study's report."""
+    page = Outline(report.write_html(name, folder / "r.html", real_images=False).read_text(encoding="utf-8"))
+    return re.sub(r"\s+", " ", page.text)
+
+
+def make_log_old(name: str) -> None:
+    """Leave in a study's log what older versions wrote."""
+    lines = [{key: line[key] for key in ("time", "plan_sha256", "split_fingerprint")} for line in study.test_accesses(name)]
+    path = study.study_folder(name) / "test_access.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def test_studies_of_thinned_splits_read_one_test_part(phantom: str, tmp_path: Path) -> None:
+    finish("whole", {"none": 2.0})
+    finish("half", {"none": 2.0}, fraction=0.5)
+    assert "Other studies have read it too: whole." in written("half", tmp_path)
+    for name in ("whole", "half"):
+        make_log_old(name)
+    assert "Other studies have read it too: whole." in written("half", tmp_path)
+    finish("fold", {"none": 2.0}, split_id=make_folds("phantom", 2)[0].id)
+    assert "No other study in this workspace has read it." in written("fold", tmp_path)
+
+
+def test_points_of_one_sweep_read_one_test_part_by_design(phantom: str, tmp_path: Path) -> None:
+    config = ClassifierConfig(resolution=64)
+    sweep = study.plan_sweep("w", "phantom", ("none",), (0, 1), config, fractions=(0.5, 1.0))
+    for point in sweep.points:
+        finish(point.study, {"none": 2.0}, split_id=point.split_id)
+    said = written("w-1", tmp_path)
+    assert "the other points of the sweep w are tested on the same images; w-2 has read them too." in said
+    assert "No study outside that sweep has read it." in said and "Other studies" not in said
+    finish("alone", {"none": 2.0}, split_id=sweep.points[1].split_id, question="Again?")
+    assert "Other studies have read it too: alone." in written("w-1", tmp_path)
+
+
+def test_an_external_set_that_was_looked_at_is_no_untouched_one(phantom: str, tmp_path: Path) -> None:
+    make_phantom("outside", images=60, size=64, seed=5)
+    make_gan("G", seen_in("train"))
+    finish("s", {"none": 2.0, "synthetic:G@1.0": 2.0}, external="outside")
+    assert "This set was not used for any choice; its comparisons are secondary." in written("s", tmp_path)
+    finish("t", {"none": 2.0}, external="outside")
+    said = written("t", tmp_path)
+    assert "not used for any choice" not in said and "Other studies have read this set too: s." in said
+    make_log_old("s")
+    assert "Other studies have read this set too: s." in written("t", tmp_path)
+    shutil.rmtree(study.study_folder("t"))
+    record.append_records(runs.run_folder("G") / "evaluations.jsonl", [example(subject="G@1.5", dataset="outside")])
+    said = written("s", tmp_path)
+    assert "not used for any choice" not in said and "Its comparisons are secondary. G was measured on outside (KID" in said
+
+
+def test_pictures_of_a_curated_set_have_generators(phantom: str, tmp_path: Path) -> None:
+    make_gan("G", seen_in("train"))
+    save_curated("G@1.5")
+    finish("s", {"none": 2.0, "curated:good": 2.0})
+    said = written("s", tmp_path)
+    assert "curated set good@1, of G@1.5 (sha256" in said and "Audit of G@1.5 none: whether it repeats images" in said
+    assert "No generator had been trained on an image of the validation or test part" in said
 
 
 def test_a_study_can_be_reported_without_its_dataset_and_generators(phantom: str, tmp_path: Path) -> None:

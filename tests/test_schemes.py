@@ -7,7 +7,18 @@ import pytest
 
 from gan_aug.errors import InvalidValue
 from gan_aug.records import Scheme
-from gan_aug.schemes import Generator, Order, TrainingSet, freeze, order_images, parse_scheme, spell, training_set
+from gan_aug.schemes import (
+    Generator,
+    Order,
+    TrainingSet,
+    freeze,
+    has_images,
+    order_images,
+    parse_scheme,
+    spell,
+    training_set,
+    without_images,
+)
 
 CLASSES = ("benign", "malignant")
 
@@ -38,6 +49,24 @@ CLASSES = ("benign", "malignant")
 )
 def test_schemes_are_read(text: str, fields: dict) -> None:
     assert parse_scheme(text) == Scheme(**{"name": text, **fields})
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("none", "none"),
+        ("standard+weighted", "standard+weighted"),
+        ("synthetic:R@1.0", "none"),
+        ("standard+synthetic-only:R@best@3", "standard"),
+        ("oversample+standard+curated:S", "standard+oversample"),
+        ("standard+balance:R", "standard"),
+        ("ten-percent:R", "none"),
+    ],
+)
+def test_images_are_taken_away(text: str, left: str) -> None:
+    scheme = parse_scheme(text)
+    assert without_images(scheme) == parse_scheme(left)
+    assert has_images(scheme) == (":" in text) and not has_images(without_images(scheme))
 
 
 @pytest.mark.parametrize(

@@ -501,6 +501,19 @@ def test_a_curated_set_has_versions_and_a_file_for_machines_without_a_database(w
     assert [(record.name, record.version) for record in store.curated_sets()] == [("good", 2), ("good", 1)]
 
 
+def test_a_file_of_another_database_is_not_replaced(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_batch()
+    store.add_reviews([review("im0")])
+    store.save_curated_set("good", "batch")
+    first = (workspace / "curated" / "good" / "v1.json").read_bytes()
+    monkeypatch.setenv("GAN_AUG_DATABASE_URL", f"sqlite:///{workspace}/other.db")
+    make_batch()
+    store.add_reviews([review("im1")])
+    assert store.save_curated_set("good", "batch").version == 2
+    assert (workspace / "curated" / "good" / "v1.json").read_bytes() == first
+    assert [picture.image.seed for picture in store.curated_set("good", 2)] == [1]
+
+
 def test_an_empty_or_blind_or_unknown_curated_set_is_refused(workspace: Path) -> None:
     make_batch()
     make_batch("blind", mode="blind")

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from made_images import arrays, save_dataset
 
 from gan_aug import checkpoint, classifier, files, images, runs, sample, stats, study, train_classifier, workspace
 from gan_aug.data import training_list
@@ -20,7 +21,8 @@ from gan_aug.data.split import load_split
 from gan_aug.errors import Busy, CorruptFile, InvalidValue, LeakError, NotFound, UserError
 from gan_aug.records import ClassifierConfig, GanConfig, Prediction, Run, SeenImage, SyntheticImage, to_dict
 from gan_aug.report.tables import analysis_of
-from gan_aug.study import history, words
+from gan_aug.schemes import parse_scheme
+from gan_aug.study import history, unequal, words
 from gan_aug.study.measure import measure_part
 from gan_aug.study.results import Comparison
 from gan_aug.train_classifier import loop
@@ -56,6 +58,15 @@ def make_gan(
     snapshot = checkpoint.Snapshot(94, 1.5, {"G": {"w": torch.zeros(1)}}, {}, "G", {})
     checkpoint.save_snapshot(run, snapshot)
     return name
+
+
+def save_curated(*checkpoints: str, seed: int = 0) -> None:
+    """A curated set ``good`` with a picture of each snapshot, as its first version."""
+    lines = [
+        {"image": to_dict(SyntheticImage(name, seed, "malignant")), "file": f"reviews/{number}.png", "sha256": f"{seed + number:064x}"}
+        for number, name in enumerate(checkpoints)
+    ]
+    files.write_json(workspace.home() / "curated" / "good" / "v1.json", {"images": lines})
 
 
 def seen_in(part: str, data: str = "phantom") -> list[SeenImage]:
@@ -230,6 +241,20 @@ def test_a_generator_of_another_split_without_overlap_is_allowed_and_reported(ph
     assert arm.generators[0].weights_sha256 == runs.list_checkpoints("G")[0].weights_sha256
 
 
+def test_a_generator_that_has_seen_more_real_images_than_the_study_is_a_caution(phantom: str) -> None:
+    """At a quarter of the training images, a GAN of all of them has seen what no classifier there has, and brings it into a curated set."""
+    make_gan("G", seen_in("train"))
+    save_curated("G@1.5")
+    planned = plan(("standard", "standard+synthetic:G@1.0", "curated:good"), name="low", fraction=0.25)
+    settled = study.load_plan("low")
+    more = len(seen_in("train")) - len(load_split("phantom", planned.split_id).rows("train"))
+    assert [arm.seen_outside for arm in settled.arms] == [{}, {"G": more}, {"G": more}] and more > 0
+    text = f"G has seen {more} real images outside the train part of this study, which no arm of real images alone was trained on."
+    assert [caution.startswith(text) for caution in unequal.cautions(settled)].count(True) == 1
+    plan(("standard", "standard+synthetic:G@1.0"))
+    assert unequal.cautions(study.load_plan("s")) == ()
+
+
 def test_generators_that_cannot_serve_are_refused(phantom: str) -> None:
     make_gan("all", seen_in("train"), class_name=None)
     make_gan("moles", seen_in("train"), class_name="moles")
@@ -262,6 +287,18 @@ def test_external_images_that_were_seen_are_left_out(phantom: str) -> None:
     assert kept == test_ids
     assert sum(settled.sizes["external"].values()) == len(test_ids)
     assert any("left out" in note for note in settled.notes)
+
+
+def test_a_class_that_an_external_set_lacks_does_not_move_the_others(workspace: Path) -> None:
+    """The classifier knows three classes; of the two in the external set the second is its third."""
+    save_dataset("outside", arrays(4), classes=("melanoma", "nevus"), label=["melanoma", "nevus", "nevus", "melanoma"])
+    classes = ("bcc", "melanoma", "nevus")
+    image_set = open_dataset("outside")
+    exam = study.make_exam(image_set, "external", [0, 1, 3], ("a", "b", "c", "d"), "nevus", classes, ClassifierConfig(resolution=32))
+    sure = np.array([[0.0, 0.9, 0.1], [0.0, 0.2, 0.8], [0.3, 0.7, 0.0]])
+    found = exam.predictions("s", "none", 0, sure)
+    assert [(line.label, line.score) for line in found] == [(0, 0.1), (1, 0.8), (0, 0.0)]
+    assert [(line.image_id, line.group) for line in found] == [(image_set.table["image_id"][row], "abcd"[row]) for row in (0, 1, 3)]
 
 
 def copy_dataset(source: str, name: str) -> None:
@@ -579,6 +616,38 @@ def test_a_generator_whose_weights_changed_since_the_plan_is_refused(phantom: st
     assert generated == []
 
 
+def test_a_curated_set_that_changed_since_the_plan_is_refused(phantom: str) -> None:
+    """The same version, written anew from another database."""
+    for run_id in ("G", "H"):
+        make_gan(run_id, seen_in("train"))
+    save_curated("G@1.5", "H@1.5", "G@1.5")
+    planned = plan(("none", "curated:good"))
+    arm = study.load_plan("s").arm("curated:good")
+    assert (arm.frozen, arm.generators, arm.curated_from) == ("curated:good@1", (), ("G@1.5", "H@1.5"))
+    study.check_cell("s", "curated:good")
+    save_curated("G@1.5", "H@1.5", "G@1.5", seed=7)
+    with pytest.raises(InvalidValue, match="pictures of the curated set good@1 are not those"):
+        train_classifier.run_cell(planned, "curated:good", 0)
+    study.check_cell("s", "none")
+
+
+def test_plans_of_older_versions_keep_their_digest_and_say_what_they_do_not_know(phantom: str) -> None:
+    make_gan("G", seen_in("train"))
+    save_curated("G@1.5")
+    plan(("none", "curated:good"))
+    path = study.study_folder("s") / "study.json"
+    old = files.read_json(path)
+    for arm in old["arms"]:
+        del arm["curated_from"], arm["curated_sha256"], arm["seen_outside"]
+    digest = files.sha256_bytes(json.dumps(old, sort_keys=True).encode())
+    assert study.load_plan("s").sha256 != digest
+    files.write_json(path, old)
+    settled = study.load_plan("s")
+    assert settled.sha256 == digest
+    assert any("Which generators the pictures of curated:good come from is not on record" in text for text in history.cautions(settled))
+    study.check_cell("s", "curated:good")
+
+
 def test_a_cell_is_not_run_twice_at_once(done: str) -> None:
     cell = study.cells(done)[0]
     with files.try_lock(cell.folder / "cell.lock"), pytest.raises(Busy, match="another process"):
@@ -823,10 +892,11 @@ def test_sources_are_measured_apart_and_one_of_a_single_class_is_a_caution() -> 
 def test_synthetic_arms_without_a_balancing_control_are_a_caution() -> None:
     names = ("standard", "standard+synthetic:G@1.0")
     part = measure_part(made_up(dict.fromkeys(names, 1.0), n=500), "test", "d", names, "standard")
-    assert "control arm" in words.cautions((part,), 5, False)[0]
+    shared, control = words.cautions((part,), 5, False)
+    assert "share the generator" in shared and "control arm" in control
     names += ("standard+oversample",)
     part = measure_part(made_up(dict.fromkeys(names, 1.0), n=500), "test", "d", names, "standard")
-    assert words.cautions((part,), 5, False) == ()
+    assert words.cautions((part,), 5, False) == (shared,)
 
 
 def test_a_threshold_that_calls_nothing_positive_can_be_written() -> None:
@@ -891,6 +961,74 @@ def test_the_verdict_says_whom_a_gain_is_of() -> None:
     for p, says in ((0.001, False), (0.2, True)):
         text = words.verdict(dataclasses.replace(part, comparisons=(dataclasses.replace(sure, p_over_seeds=p),)), "standard")
         assert "Evidence of a gain" in text and ("for new ones the interval holds 0: “none”." in text) == says
+
+
+def test_a_gain_is_put_down_to_images_only_where_nothing_else_differs() -> None:
+    arm = "standard+synthetic:R@1.0"
+    text = verdict({"none": 0.8, "standard": 0.8, arm: 1.5}, "none")
+    assert text.startswith(f"Evidence of a gain over “none”: “{arm}”.") and "from synthetic images" not in text
+    text = verdict({"none": 0.8, "synthetic:R@1.0": 0.8, arm: 1.5}, "none")
+    assert text.startswith(f"No evidence of a gain over “none” from synthetic images. Evidence of a gain over “none”: “{arm}”.")
+    assert verdict({"none": 1.0, arm: 1.0}, "none").startswith(f"No evidence of a gain over “none” with “{arm}”.")
+    assert verdict({"standard": 0.8, "standard+balance:R": 1.5}).startswith("Evidence of a gain over “standard” from synthetic images:")
+    other = "standard+synthetic:S@1.0"
+    assert verdict({arm: 0.8, other: 1.5}, arm).startswith(f"Evidence of a gain over “{arm}”: “{other}”.")
+
+
+def test_the_verdict_says_what_is_gained_without_images() -> None:
+    arm = "standard+synthetic:R@1.0"
+    text = verdict({"none": 0.8, "standard": 1.6, "oversample": 1.7, arm: 1.5}, "none")
+    assert f"Without synthetic images at least as much is gained as by “{arm}” (" in text
+    assert "): “standard” (+" in text and ", “oversample” (+" in text
+    text = verdict({"standard": 0.8, "standard+oversample": 1.6, "standard+balance:R": 1.5})
+    assert "at least as much is gained as by “standard+balance:R” (" in text and "“standard+oversample” (+" in text
+    text = verdict({"standard": 0.8, "standard+oversample": 1.2, arm: 1.5})
+    assert f"Beside “{arm}” (+" in text and "there is a gain without synthetic images, too: “standard+oversample” (+" in text
+    for strengths, base in (
+        ({"standard": 0.8, "standard+oversample": 0.8, arm: 1.5}, "standard"),
+        ({"none": 0.8, "standard": 1.6, "synthetic:R@1.0": 1.5}, "none"),  # classic augmentation may gain, and the images all the same
+    ):
+        assert "without" not in verdict(strengths, base).lower()
+
+
+def test_arms_that_differ_in_more_than_images_are_a_caution() -> None:
+    schemes = [parse_scheme(text) for text in ("none", "standard", "synthetic:R@1", "standard+synthetic:R@1", "standard+balance:R")]
+    (text,) = unequal.more_than_images(schemes, schemes[0], schemes)
+    assert text.startswith("“standard+synthetic:R@1”, “standard+balance:R” differ from the base “none” in classic augmentation, not only")
+    assert text.endswith("which is “standard” here.")
+    assert unequal.more_than_images(schemes[3:], schemes[1], schemes) == []
+    assert unequal.more_than_images(schemes[3:], schemes[4], schemes) == [], "which images there are is all that differs"
+    (text,) = unequal.more_than_images([parse_scheme("standard+weighted+curated:S")], schemes[0], schemes)
+    assert "differs from the base “none” in classic augmentation and balance" in text
+    assert text.endswith("“standard+weighted”, and there is no such arm here.")
+
+
+def ensembles(errors: dict[str, tuple[float, float]], n: int = 600) -> pd.DataFrame:
+    """Predictions of arms of five seeds each, which err by so much all alike, and by so much each by itself."""
+    rows = []
+    for part_number, part in enumerate(("val", "test")):
+        rng = np.random.default_rng(part_number)
+        labels = (rng.random(n) < 0.4).astype(int)
+        common = rng.normal(size=n)
+        for (scheme, (alike, apart)), seed in itertools.product(errors.items(), range(5)):
+            scores = 1 / (1 + np.exp(-(labels + alike * common + apart * rng.normal(size=n))))
+            rows += [("s", scheme, seed, part, f"{part}{i}", f"{part}{i}", labels[i], scores[i]) for i in range(n)]
+    return pd.DataFrame(rows, columns=list(Prediction.__dataclass_fields__))
+
+
+@pytest.mark.parametrize("base", ["standard", "none"])
+def test_a_difference_that_single_classifiers_contradict_is_doubtful(base: str) -> None:
+    """The mean of five poor classifiers can be better than that of five good ones that err alike."""
+    part = measure_part(ensembles({"standard": (1.2, 0.1), "none": (0.1, 2.3)}), "test", "d", ("standard", "none"), base)
+    (found,) = part.comparisons
+    assert (found.outcome, found.contrary) == ("gain" if base == "standard" else "loss", True) and found.p_over_seeds < 0.05
+    text, verb = words.verdict(part, base), "gains" if base == "standard" else "loses"
+    assert f"Only the mean of the seeds' predictions {verb}; single classifiers on average do not: “{found.scheme}”." in text
+    (caution,) = words.cautions((part,), 5, False)
+    assert f"the {found.outcome} of “{found.scheme}” is one of the mean of the seeds' predictions" in caution
+    assert f"by {found.over_seeds.value:+.3f} on average" in caution
+    agreed = dataclasses.replace(found, over_seeds=dataclasses.replace(found.over_seeds, value=found.difference))
+    assert "Only the mean" not in words.verdict(dataclasses.replace(part, comparisons=(agreed,)), base)
 
 
 def test_the_verdict_is_withheld_where_the_base_did_not_learn() -> None:

@@ -198,22 +198,50 @@ def test_folds_are_tested_as_folds(phantom: str, tmp_path: Path) -> None:
 
 
 def test_a_verdict_is_withheld_where_the_base_did_not_learn() -> None:
-    row = together.SweepRow("1/16", 10, "x", 0.5, 0.9, 0.4, 0.3, 0.5, 0.001, 0.002, learned=False)
+    row = together.SweepRow("1/16", 10, "none", 0.5, 0.9, 0.4, 0.3, 0.5, 0.001, 0.002, learned=False)
     assert row.outcome == "withheld"
     learned = dataclasses.replace(row, learned=True, point="1")
     assert learned.outcome == "gain" and dataclasses.replace(learned, difference=-0.4).outcome == "loss"
-    sweep = study.Sweep("w", "fraction", "d", ("b", "x"), "b", (0,), {}, (), "small-data", {}, None, (), "")
+    sweep = study.Sweep("w", "fraction", "d", ("standard", "none"), "standard", (0,), {}, (), "small-data", {}, None, (), "")
     text = together._point_verdict(sweep, (row, learned))
-    assert "Evidence of a gain over “b”: “x” at 1 (+0.400)." in text and "did not learn: 1/16." in text
-    assert "of one training an arm" in text and "“x” at 1." in text
+    assert "Evidence of a gain over “standard”: “none” at 1 (+0.400)." in text and "did not learn: 1/16." in text
+    assert "of one training an arm" in text and "“none” at 1." in text
     doubtful = together._point_verdict(sweep, (dataclasses.replace(learned, p_over_seeds=0.4),))
-    assert "of these very trainings; for new ones the interval holds 0: “x” at 1." in doubtful
+    assert "of these very trainings; for new ones the interval holds 0: “none” at 1." in doubtful
     assert "very trainings" not in together._point_verdict(sweep, (dataclasses.replace(learned, p_over_seeds=0.01),))
+    single = together._point_verdict(sweep, (dataclasses.replace(learned, p_over_seeds=0.01, over_seeds=-0.1),))
+    assert "Only the mean of the seeds' predictions gains; single classifiers on average do not: “none” at 1." in single
+    assert "Only the mean" not in together._point_verdict(sweep, (dataclasses.replace(learned, p_over_seeds=0.01, over_seeds=0.1),))
     assert "No evidence of a gain" in together._point_verdict(sweep, (dataclasses.replace(learned, p_holm=0.2),))
     assert together._point_verdict(sweep, (row,)) == "No verdict where the base did not learn: 1/16."
-    fold = together.FoldTest("x", 0.1, 0.05, 0.15, 0.001, 0.002, "t")
+    fold = together.FoldTest("none", 0.1, 0.05, 0.15, 0.001, 0.002, "t")
     assert "evidence of a gain" in together._fold_verdict(sweep, (fold,), True)
     assert together._fold_verdict(sweep, (fold,), False).startswith("No verdict")
+
+
+def test_the_verdict_of_a_sweep_says_what_else_a_gain_may_be_of() -> None:
+    names = ("none", "standard", "standard+synthetic:train(dcgan)@1.0")
+    sweep = study.Sweep("w", "fraction", "d", names, "none", (0,), {}, (), "small-data", {}, None, (), "")
+    arm = together.SweepRow("1/16", 10, names[2], 0.7, 0.8, 0.1, 0.05, 0.15, 0.001, 0.002, learned=True)
+    text = together._point_verdict(sweep, (arm, dataclasses.replace(arm, scheme="standard", difference=0.12)))
+    assert f"“{names[2]}” differs from the base “none” in classic augmentation, not only in synthetic images." in text
+    assert f"Without synthetic images at least as much is gained at 1/16 as by “{names[2]}” (+0.100): “standard” (+0.120)." in text
+    folds = [together.FoldTest(name, value, 0.05, 0.15, 0.001, 0.002, "t") for name, value in ((names[2], 0.1), ("standard", 0.12))]
+    over_folds = together._fold_verdict(sweep, tuple(folds), True)
+    assert "differs from the base “none”" in over_folds and "at least as much is gained as by" in over_folds
+    plain = together._point_verdict(dataclasses.replace(sweep, base="standard"), (arm, dataclasses.replace(arm, scheme="none", p_holm=0.5)))
+    assert "differs" not in plain and "Without" not in plain
+
+
+def test_a_generator_that_is_not_trained_anew_is_named_in_the_verdict(phantom: str) -> None:
+    make_gan("G", seen_in("train"))
+    sweep = plan(fractions=(0.25, 1.0), schemes=(*SCHEMES, "standard+synthetic:G@1.0"))
+    train_recipes(sweep)
+    for point in sweep.points:
+        finish(study.plan_point(sweep, point), {scheme_at(sweep, point, scheme): 2.0 for scheme in sweep.schemes})
+    text, more = study.analyse_sweep(sweep).verdict, sweep.points[1].n_train - sweep.points[0].n_train
+    assert "G was not trained anew at each point, and has seen real images that no arm of real images alone was trained on" in text
+    assert f"trained on: {more} at 1/4 of the training images. A gain" in text and "dcgan-1" not in text
 
 
 def test_sources_are_held_out_in_turn(phantom: str) -> None:

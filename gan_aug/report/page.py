@@ -11,7 +11,7 @@ import plotly.offline
 from gan_aug import __version__, files, images, runs, study
 from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.split import load_split
-from gan_aug.errors import InvalidValue, NotFound, UserError
+from gan_aug.errors import NotFound, UserError
 from gan_aug.metrics.record import MetricRecord, evaluations
 from gan_aug.records import NOTICE, ClassifierConfig, Split, Study, from_dict
 from gan_aug.report.figures import figures_html, short_name
@@ -54,7 +54,10 @@ def write_html(name: str, path: Path, real_images: bool = True) -> Path:
             split=_split(settled.study),
             cells=study.cells(name),
             accesses=study.test_accesses(name),
-            other_studies=_others_on_this_test(settled),
+            sweep=history.sweep_of(settled),
+            other_studies=history.others_on_test(settled),
+            others_on_external=history.others_on_external(settled) if settled.study.external else [],
+            external_choices=history.external_choices(settled),
             readings=history.readings(settled),
             metrics=_generator_metrics(settled),
             audits={checkpoint: history.last_audit(checkpoint) for checkpoint in history.generators(settled)},
@@ -114,23 +117,6 @@ def environment() -> jinja2.Environment:
         "at": _at,
     }
     return made
-
-
-def _others_on_this_test(settled: Plan) -> list[str]:
-    """Other studies that have read the same test part; each one makes a chance finding likelier."""
-    found, damaged = study.scan_studies()
-    names = (*(other.name for other in found), *damaged)  # one whose plan is damaged has read it all the same
-    return [name for name in names if name != settled.study.name and _has_read(name, settled)]
-
-
-def _has_read(name: str, settled: Plan) -> bool:
-    """Whether a study of another plan has read the test part of this one."""
-    try:
-        accesses = study.test_accesses(name)
-    except InvalidValue:  # a folder that can be no study's
-        return False
-    test = settled.study.split_fingerprint
-    return any(access["split_fingerprint"] == test and access["plan_sha256"] != settled.sha256 for access in accesses)
 
 
 def _generator_metrics(settled: Plan) -> list[MetricRecord]:

@@ -18,13 +18,14 @@ ratio. SET may name a version (``SET@2``). Runs that generate one class each are
 ``balance`` and ``ten-percent`` are the two arms of the AIDL21 project.
 """
 
-from gan_aug.schemes.parse import MAX_RATIO, parse_scheme, spell
+from gan_aug.schemes.parse import MAX_RATIO, has_images, parse_scheme, spell, without_images
 from gan_aug.schemes.sources import (
     CuratedImage,
     Generator,
     check_bytes,
     check_resolution,
     curated_images,
+    digest_of_curated,
     find_generators,
     freeze,
     refuse_leaks,
@@ -41,12 +42,15 @@ __all__ = [
     "check_bytes",
     "check_resolution",
     "curated_images",
+    "digest_of_curated",
     "find_generators",
     "freeze",
+    "has_images",
     "order_images",
     "parse_scheme",
     "refuse_leaks",
     "seen_images",
     "spell",
     "training_set",
+    "without_images",
 ]

@@ -1,5 +1,6 @@
 """Reading schemes as they are typed; the grammar stands in the package's docstring."""
 
+import dataclasses
 import re
 from typing import Any
 
@@ -101,3 +102,18 @@ def spell(scheme: Scheme) -> str:
     elif scheme.checkpoint:
         words.append(f"{'synthetic' if scheme.real else 'synthetic-only'}:{scheme.checkpoint}@{scheme.ratio:g}")
     return "+".join(words) or "none"
+
+
+def has_images(scheme: Scheme) -> bool:
+    """Whether a scheme uses synthetic images."""
+    return scheme.checkpoint is not None or scheme.curated is not None
+
+
+def without_images(scheme: Scheme) -> Scheme:
+    """What is left of a scheme when its synthetic images are taken away: real images, with its classic augmentation and balance.
+
+    A balance that the images themselves make goes with them.
+    """
+    balance = scheme.balance if scheme.balance in _BALANCES else None
+    plain = dataclasses.replace(scheme, balance=balance, checkpoint=None, ratio=0.0, curated=None, real=True)
+    return dataclasses.replace(plain, name=spell(plain))

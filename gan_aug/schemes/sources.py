@@ -136,6 +136,12 @@ def curated_images(scheme: Scheme, classes: tuple[str, ...]) -> list[CuratedImag
     return found
 
 
+def digest_of_curated(pictures: list[CuratedImage]) -> str | None:
+    """Digest over a curated set's pictures and their classes, in order; None for a scheme without a set."""
+    lines = (f"{picture.sha256}\t{picture.class_name}\n" for picture in pictures)
+    return files.sha256_bytes("".join(lines).encode()) if pictures else None
+
+
 def check_bytes(picture: CuratedImage) -> None:
     """Refuse a picture that is not the one that was judged.
 

@@ -297,7 +297,8 @@ def _reviews(query: sa.Select[Any]) -> list[Review]:
 def save_curated_set(name: str, batch_name: str, rule: str = "unanimous") -> CuratedSet:
     """Freeze the accepted synthetic pictures of a batch as the next version of the set ``name``.
 
-    The set is also written to ``curated/<name>/v<version>.json`` in the workspace, so that a training needs no database.
+    The set is also written to ``curated/<name>/v<version>.json`` in the workspace, so that a training needs no database. Such a file is
+    never replaced, whichever database wrote it: studies name a set by its version.
 
     Parameters
     ----------
@@ -325,14 +326,24 @@ def save_curated_set(name: str, batch_name: str, rule: str = "unanimous") -> Cur
     table = tables.curated_sets
 
     def insert(connection: sa.Connection) -> CuratedSet:
-        newest = connection.execute(sa.select(sa.func.max(table.c.version)).where(table.c.name == name)).scalar() or 0
-        record = CuratedSet(name, newest + 1, batch_name, rule, tuple(accepted), now())
+        stored = connection.execute(sa.select(sa.func.max(table.c.version)).where(table.c.name == name)).scalar() or 0
+        record = CuratedSet(name, max(stored, _newest_file(name)) + 1, batch_name, rule, tuple(accepted), now())
         connection.execute(table.insert().values(**to_dict(record)))
-        # Before the commit: no stored set may lack its file. A file whose commit fails is replaced by the next save.
-        files.write_json(workspace.home() / "curated" / name / f"v{record.version}.json", to_dict(record))
+        # Before the commit: no stored set may lack its file. A file whose commit fails stays, and its number is not given again.
+        files.write_json(_folder_of_set(name) / f"v{record.version}.json", to_dict(record))
         return record
 
     return write(insert)
+
+
+def _folder_of_set(name: str) -> Path:
+    return workspace.home() / "curated" / name
+
+
+def _newest_file(name: str) -> int:
+    """The highest version of a set that has a file; 0 if there is none."""
+    numbers = (path.stem[1:] for path in _folder_of_set(name).glob("v*.json"))
+    return max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
 def curated_sets() -> list[CuratedSet]:

@@ -4,7 +4,7 @@ from gan_aug import files, runs
 from gan_aug.data.dataset import open_dataset
 from gan_aug.errors import InvalidValue, NotFound
 from gan_aug.records import Study, to_dict
-from gan_aug.study import history, words
+from gan_aug.study import history, unequal, words
 from gan_aug.study.cells import cells, check_unchanged, predictions
 from gan_aug.study.measure import measure_part
 from gan_aug.study.planning import load_plan, study_folder, study_name
@@ -44,7 +44,7 @@ def analyse(study: Study | str) -> Analysis:
         learned=learned,
         verdict=words.verdict(parts[0], planned.base),
         findings=tuple(sentence for part in parts for sentence in words.findings(part, planned.base, learned)),
-        cautions=words.cautions(tuple(parts), len(planned.seeds), settled.phantom) + history.cautions(settled),
+        cautions=words.cautions(tuple(parts), len(planned.seeds), settled.phantom) + unequal.cautions(settled) + history.cautions(settled),
         parts=tuple(parts),
         phantom=settled.phantom,
         created=runs.now(),

@@ -12,7 +12,7 @@ import pandas as pd
 
 from gan_aug import backbones, files, runs, schemes
 from gan_aug.data.dataset import ImageSet, open_dataset
-from gan_aug.data.split import load_split
+from gan_aug.data.split import digest_of_test, load_split
 from gan_aug.errors import CorruptFile, InvalidValue, NotFound
 from gan_aug.records import ClassifierConfig, Prediction, Split, Study, from_dict, to_dict
 from gan_aug.study import external
@@ -125,7 +125,7 @@ class Exam:
     labels: np.ndarray  # (n,) 1 if the image is of the positive class
     image_ids: tuple[str, ...]
     groups: tuple[str, ...]
-    positive: int  # class number of the positive class
+    positive: int  # number of the positive class among those of the classifier
 
     def predictions(self, study: str, scheme: str, seed: int, probabilities: np.ndarray) -> list[Prediction]:
         """A classifier's predictions, from its class probabilities (n, classes) of the images looked at."""
@@ -133,18 +133,28 @@ class Exam:
         return [Prediction(study, scheme, seed, self.part, *line) for line in lines]
 
 
-def make_exam(image_set: ImageSet, part: str, rows: list[int], groups: tuple[str, ...], positive: str, config: ClassifierConfig) -> Exam:
-    """The images ``rows`` of a dataset, as a classifier of that configuration looks at them."""
-    number = image_set.record.classes.index(positive)
+def make_exam(
+    image_set: ImageSet,
+    part: str,
+    rows: list[int],
+    groups: tuple[str, ...],
+    positive: str,
+    classes: tuple[str, ...],
+    config: ClassifierConfig,
+) -> Exam:
+    """The images ``rows`` of a dataset, as a classifier of ``classes`` and of that configuration looks at them.
+
+    An external dataset may hold fewer classes than the classifier knows, so a class can have one number in it and another in predictions.
+    """
     place = np.array(rows, np.int64)
     return Exam(
         part=part,
         images=image_set.at(config.resolution),
         rows=place,
-        labels=(image_set.labels[place] == number).astype(np.int64),
+        labels=(image_set.labels[place] == image_set.record.classes.index(positive)).astype(np.int64),
         image_ids=tuple(image_set.table["image_id"].iloc[place]),
         groups=tuple(groups[row] for row in rows),
-        positive=number,
+        positive=classes.index(positive),
     )
 
 
@@ -153,7 +163,8 @@ def val_exam(name: str) -> Exam:
     study = load_plan(name).study
     split = load_split(study.dataset, study.split_id)
     config = from_dict(ClassifierConfig, study.config)
-    return make_exam(open_dataset(study.dataset), "val", split.rows("val"), split.groups, study.positive, config)
+    image_set = open_dataset(study.dataset)
+    return make_exam(image_set, "val", split.rows("val"), split.groups, study.positive, image_set.record.classes, config)
 
 
 def open_test(name: str) -> list[Exam]:
@@ -174,13 +185,14 @@ def open_test(name: str) -> list[Exam]:
         )
     check_unchanged(settled)
     image_set, split = _check_data(settled)
-    _log_access(settled)
+    _log_access(settled, digest_of_test(image_set, split))
     study, config = settled.study, from_dict(ClassifierConfig, settled.study.config)
-    exams = [make_exam(image_set, "test", split.rows("test"), split.groups, study.positive, config)]
+    classes = image_set.record.classes
+    exams = [make_exam(image_set, "test", split.rows("test"), split.groups, study.positive, classes, config)]
     if study.external:
         other = open_dataset(study.external)
         rows = external.rows(other, settled.external_left_out)
-        exams.append(make_exam(other, "external", rows, external.groups(other), study.positive, config))
+        exams.append(make_exam(other, "external", rows, external.groups(other), study.positive, classes, config))
     return exams
 
 
@@ -193,13 +205,19 @@ def test_accesses(study: Study | str) -> list[dict]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
-def _log_access(settled: Plan) -> None:
+def _log_access(settled: Plan, test_digest: str) -> None:
+    """Note what is read, by content too: another split, and a dataset under another name, can hold the same images."""
     name = settled.study.name
     line = {
         "count": len(test_accesses(name)) + 1,
         "time": runs.now(),
         "plan_sha256": settled.sha256,
         "split_fingerprint": settled.study.split_fingerprint,
+        "test_digest": test_digest,
+        "dataset": settled.study.dataset,
+        "dataset_fingerprint": settled.dataset_fingerprint,
+        "external": settled.study.external,
+        "external_fingerprint": settled.external_fingerprint,
         "code_version": runs.code_version(),
     }
     with (study_folder(name) / "test_access.jsonl").open("a", encoding="utf-8") as stream:
@@ -267,5 +285,11 @@ def check_cell(name: str, scheme: str) -> tuple[Plan, Arm]:
     if (weights.sha256 if weights else None) != settled.weights_sha256:
         raise InvalidValue(f"The initial weights are not those that study {name} was planned with.", "Bring that file back.")
     curated = schemes.curated_images(frozen, image_set.record.classes)
+    # A plan of an older version pins a set by its number alone.
+    if arm.curated_sha256 is not None and schemes.digest_of_curated(curated) != arm.curated_sha256:
+        raise InvalidValue(
+            f"The pictures of the curated set {frozen.curated} are not those that study {name} was planned with.",
+            "Bring that version of the set back, or plan a study under a new name.",
+        )
     schemes.refuse_leaks(schemes.seen_images(generators, curated, weights), image_set, split)
     return settled, arm

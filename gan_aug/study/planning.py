@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from gan_aug import backbones, files, runs, workspace
+from gan_aug.data import training_list
 from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.split import check as check_splits
 from gan_aug.data.split import load_split, thin_split
@@ -26,6 +27,7 @@ from gan_aug.schemes import (
     Generator,
     check_resolution,
     curated_images,
+    digest_of_curated,
     find_generators,
     freeze,
     order_images,
@@ -49,6 +51,13 @@ class Arm:
     generators: tuple[Generator, ...]
     real: dict[str, int]  # training images of each class
     synthetic: dict[str, int]
+    curated_from: tuple[str, ...] = ()  # the snapshots that generated the pictures of its curated set, RUN@kimg
+    curated_sha256: str | None = None  # over those pictures and their classes
+    seen_outside: dict[str, int] = dataclasses.field(default_factory=dict)  # run behind its images -> real ones beside the train part
+
+
+# Fields of an arm that plans of older versions lack, and what they then are.
+_LATER = {"curated_from": [], "curated_sha256": None, "seen_outside": {}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +77,10 @@ class Plan:
 
     @property
     def sha256(self) -> str:
-        """Digest of the whole plan; every reading of the test part is logged with it."""
-        return hashlib.sha256(json.dumps(to_dict(self), sort_keys=True).encode()).hexdigest()
+        """Digest of the whole plan; every reading of the test part is logged with it. A later field counts where it says something."""
+        values = to_dict(self)
+        values["arms"] = [{key: value for key, value in arm.items() if (key, value) not in _LATER.items()} for arm in values["arms"]]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def arm(self, scheme: str) -> Arm:
         """The arm of a scheme.
@@ -247,8 +258,11 @@ def _settle(study: Study, parsed: tuple[Scheme, ...], image_set: ImageSet, split
         generators = find_generators(scheme, classes)
         check_resolution(generators, config)
         curated = curated_images(scheme, classes)
-        arms.append(_settle_arm(scheme, generators, curated, sizes["train"]))
-        seen |= seen_images(generators, curated, weights)
+        behind = seen_images(generators, curated, None)
+        arm = _settle_arm(scheme, generators, curated, sizes["train"])
+        arms.append(dataclasses.replace(arm, seen_outside=_seen_outside(behind, image_set, split)))
+        seen |= behind
+    seen |= seen_images((), [], weights)
     refuse_leaks(seen, image_set, split)
     _refuse_twins(arms)
     notes += _notes_on_origin(seen, split)
@@ -304,7 +318,9 @@ def _settle_arm(scheme: Scheme, generators: tuple[Generator, ...], curated: list
     for picture in curated:
         synthetic[picture.class_name] += 1
     real = counts if scheme.real else dict.fromkeys(classes, 0)
-    return Arm(scheme.name, spell(freeze(scheme, generators)), generators, real, synthetic)
+    curated_from = tuple(dict.fromkeys(picture.image.checkpoint for picture in curated))
+    frozen = spell(freeze(scheme, generators))
+    return Arm(scheme.name, frozen, generators, real, synthetic, curated_from, digest_of_curated(curated))
 
 
 def _refuse_twins(arms: list[Arm]) -> None:
@@ -329,6 +345,12 @@ def _notes_on_origin(seen: dict[str, list[SeenImage]], split: Split) -> list[str
         if run.split_fingerprint != split.fingerprint:
             found.append(f"{run_id} was trained on {run.dataset}, split {run.split_id}; it has seen no image of val or test.")
     return found
+
+
+def _seen_outside(behind: dict[str, list[SeenImage]], image_set: ImageSet, split: Split) -> dict[str, int]:
+    """How many real images outside the train part each run behind an arm's images has seen, where there are any."""
+    counts = {run_id: training_list.count_outside(images, image_set, split.rows("train")) for run_id, images in behind.items()}
+    return {run_id: n for run_id, n in counts.items() if n}
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------------------------

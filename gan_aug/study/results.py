@@ -112,6 +112,11 @@ class Comparison:
             return "none"
         return "gain" if self.difference > 0 else "loss"
 
+    @property
+    def contrary(self) -> bool:
+        """Whether single classifiers do not differ from the base, on average, in the direction in which the mean of their scores does."""
+        return self.over_seeds is not None and self.over_seeds.value * self.difference <= 0
+
 
 @dataclasses.dataclass(frozen=True)
 class PartResult:

@@ -25,7 +25,7 @@ from gan_aug import catalog, files, runs, workspace
 from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.split import hold_out_source, load_split, make_folds, thin_split
 from gan_aug.errors import InvalidValue, NotFound
-from gan_aug.records import ClassifierConfig, Split, Study, from_dict, to_dict
+from gan_aug.records import ClassifierConfig, Scheme, Split, Study, from_dict, to_dict
 from gan_aug.schemes import parse_scheme
 from gan_aug.study.planning import default_positive, load_plan, plan, study_folder
 
@@ -266,6 +266,11 @@ def scheme_at(sweep: Sweep, point: Point, scheme: str) -> str:
     """A scheme of the sweep as the study of a point spells it."""
     made = trained_for(sweep, point)
     return _RECIPE.sub(lambda match: made.get(match[0], match[0]), scheme)
+
+
+def read_scheme(text: str) -> Scheme:
+    """A scheme of a sweep as it is understood; what stands in the place of a recipe's run says nothing."""
+    return dataclasses.replace(parse_scheme(_RECIPE.sub("run", text)), name=text)
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------------------------

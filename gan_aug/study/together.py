@@ -6,9 +6,11 @@ from gan_aug import files, runs, stats
 from gan_aug.errors import InvalidValue, NotFound
 from gan_aug.records import to_dict
 from gan_aug.study.analysis import load_analysis
+from gan_aug.study.planning import load_plan
 from gan_aug.study.results import Comparison
-from gan_aug.study.sweep import Point, Sweep, result_file, scheme_at
-from gan_aug.study.words import named, these_trainings
+from gan_aug.study.sweep import Point, Sweep, read_scheme, result_file, scheme_at, trained_for
+from gan_aug.study.unequal import more_than_images, seen_outside
+from gan_aug.study.words import named, single_classifiers, these_trainings, without_any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +29,12 @@ class SweepRow:
     p_holm: float  # over all rows of the sweep
     learned: bool  # whether the base lies above chance at this point
     p_over_seeds: float | None = None  # for new trainings on new patients; None with one seed
+    over_seeds: float | None = None  # mean difference of single classifiers; None with one seed
+
+    @property
+    def contrary(self) -> bool:
+        """Whether single classifiers do not differ from the base, on average, in the direction in which the mean of their scores does."""
+        return self.over_seeds is not None and self.over_seeds * self.difference <= 0
 
     @property
     def outcome(self) -> str:
@@ -90,6 +98,7 @@ def analyse_sweep(sweep: Sweep) -> SweepResult:
             p_holm=float(p_holm),
             learned=learned,
             p_over_seeds=comparison.p_over_seeds,
+            over_seeds=comparison.over_seeds.value if comparison.over_seeds else None,
         )
         for (point, scheme, comparison, base_auc, auc, learned), p_holm in zip(found, adjusted, strict=True)
     )
@@ -98,6 +107,7 @@ def analyse_sweep(sweep: Sweep) -> SweepResult:
         verdict = _fold_verdict(sweep, folds, learned)
     else:
         folds, verdict = (), _point_verdict(sweep, rows)
+    verdict = " ".join([verdict, *_not_trained_anew(sweep)])
     result = SweepResult(sweep.name, sweep.kind, sweep.base, rows, folds, verdict, runs.now())
     files.write_json(result_file(sweep), to_dict(result))
     return result
@@ -160,7 +170,8 @@ def _fold_verdict(sweep: Sweep, folds: tuple[FoldTest, ...], learned: bool) -> s
             f"{named(test.scheme)} against {named(sweep.base)}, over {len(sweep.points)} folds: {outcome} (AUC {test.difference:+.3f}, "
             f"95 % interval {test.low:+.3f} to {test.high:+.3f}, corrected for folds that share images)."
         )
-    return " ".join(said) or "There is nothing to compare."
+    gains = [("", test.scheme, test.difference) for test in folds if test.p_holm < 0.05 and test.difference > 0]
+    return " ".join(said + _beside_images(sweep, gains)) or "There is nothing to compare."
 
 
 def _point_verdict(sweep: Sweep, rows: tuple[SweepRow, ...]) -> str:
@@ -171,9 +182,41 @@ def _point_verdict(sweep: Sweep, rows: tuple[SweepRow, ...]) -> str:
             said.append(f"{words} over {named(sweep.base)}: {'; '.join(here)}.")
         elif outcome == "gain" and any(row.learned for row in rows):
             said.append(f"No evidence of a gain over {named(sweep.base)} at any point.")
-    sure = [(f"{named(row.scheme)} at {row.point}", row.p_over_seeds) for row in rows if row.outcome in ("gain", "loss")]
-    said += these_trainings(sure)
+    said += _beside_images(sweep, [(f" at {row.point}", row.scheme, row.difference) for row in rows if row.outcome == "gain"])
+    sure = [(f"{named(row.scheme)} at {row.point}", row) for row in rows if row.outcome in ("gain", "loss")]
+    said += these_trainings([(name, row.p_over_seeds) for name, row in sure if not row.contrary])
+    said += single_classifiers([(name, row.difference) for name, row in sure if row.contrary])
     silent = dict.fromkeys(row.point for row in rows if row.outcome == "withheld")
     if silent:
         said.append(f"No verdict where the base did not learn: {'; '.join(silent)}.")
     return " ".join(said)
+
+
+def _beside_images(sweep: Sweep, gains: list[tuple[str, str, float]]) -> list[str]:
+    """Where a gain cannot be put down to synthetic images, and where arms without them gain as well.
+
+    Parameters
+    ----------
+    gains : list of (where, scheme, difference in AUC)
+    """
+    gained = {scheme: read_scheme(scheme) for _, scheme, _ in gains}
+    if not gained:
+        return []
+    found = more_than_images(list(gained.values()), read_scheme(sweep.base), [read_scheme(scheme) for scheme in sweep.schemes])
+    for place in dict.fromkeys(where for where, _, _ in gains):
+        found += without_any([(gained[scheme], difference) for where, scheme, difference in gains if where == place], place)
+    return found
+
+
+def _not_trained_anew(sweep: Sweep) -> list[str]:
+    """Generators that the points did not train for themselves have seen what the classifiers there have not, such as all of the data."""
+    met: dict[str, list[str]] = {}
+    for point in sweep.points:
+        for run_id, n in seen_outside(load_plan(point.study)).items():
+            if run_id not in trained_for(sweep, point).values():
+                met.setdefault(run_id, []).append(f"{n} at {point.label}")
+    return [
+        f"{run_id} was not trained anew at each point, and has seen real images that no arm of real images alone was trained on: "
+        f"{', '.join(counts)}. A gain from its images may be one from those."
+        for run_id, counts in met.items()
+    ]

@@ -1,7 +1,8 @@
 """The verdict of a study, in words that can be "no evidence of a gain"."""
 
-from gan_aug.schemes import parse_scheme
-from gan_aug.study.results import PartResult
+from gan_aug.records import Scheme
+from gan_aug.schemes import has_images, parse_scheme, spell, without_images
+from gan_aug.study.results import Comparison, PartResult
 
 _OUTCOMES = {"gain": "evidence of a gain", "loss": "evidence of a loss", "none": "no evidence of a gain or a loss"}
 
@@ -33,17 +34,16 @@ def verdict(part: PartResult, base: str) -> str:
     if not part.comparisons:
         return f"The classifier learned (AUC {auc.value:.3f}, {auc.low:.3f} to {auc.high:.3f}). There is no other arm to compare it with."
     synthetic = [comparison for comparison in part.comparisons if _uses_synthetic(comparison.scheme)]
-    asked, subject = (synthetic, "synthetic images") if synthetic else (part.comparisons, "any other scheme")
+    asked = synthetic or part.comparisons
     gains = [named(comparison.scheme) for comparison in asked if comparison.outcome == "gain"]
     losses = [named(comparison.scheme) for comparison in asked if comparison.outcome == "loss"]
-    sentences = []
-    if gains:
-        sentences.append(f"Evidence of a gain over {named(base)} from {subject}: {', '.join(gains)}.")
-    else:
-        sentences.append(f"No evidence of a gain over {named(base)} from {subject}.")
+    sentences = _gains_from_images(synthetic, base) if synthetic else [_gain_or_not(gains, base, " from any other scheme")]
     if losses:
         sentences.append(f"Evidence of a loss: {', '.join(losses)}.")
-    sentences += these_trainings([(named(c.scheme), c.p_over_seeds) for c in asked if c.outcome != "none"])
+    sentences += without_any([(parse_scheme(c.scheme), c.difference) for c in part.comparisons if c.outcome == "gain"])
+    sure = [(named(c.scheme), c) for c in asked if c.outcome != "none"]
+    sentences += these_trainings([(name, c.p_over_seeds) for name, c in sure if not c.contrary])
+    sentences += single_classifiers([(name, c.difference) for name, c in sure if c.contrary])
     if not gains and not losses:
         high = max(comparison.high for comparison in asked)
         low = min(comparison.low for comparison in asked)
@@ -51,6 +51,51 @@ def verdict(part: PartResult, base: str) -> str:
             f"This does not prove that there is no effect: the intervals allow differences in AUC from {low:+.3f} to {high:+.3f}."
         )
     return " ".join(sentences)
+
+
+def _gains_from_images(synthetic: list[Comparison], base: str) -> list[str]:
+    """A gain is one from synthetic images only where these are all that an arm has beside the base; else the arm alone is named."""
+    plain = spell(parse_scheme(base))
+    pure = [c for c in synthetic if without_images(parse_scheme(c.scheme)).name == plain]
+    mixed = [c for c in synthetic if c not in pure]
+    found = [_gain_or_not([named(c.scheme) for c in pure if c.outcome == "gain"], base, " from synthetic images")] if pure else []
+    gains = [named(c.scheme) for c in mixed if c.outcome == "gain"]
+    if gains:
+        found.append(_gain_or_not(gains, base))
+    elif not pure:
+        found.append(_gain_or_not([], base, f" with {', '.join(named(c.scheme) for c in mixed)}"))
+    return found
+
+
+def _gain_or_not(gains: list[str], base: str, whence: str = "") -> str:
+    if gains:
+        return f"Evidence of a gain over {named(base)}{whence}: {', '.join(gains)}."
+    return f"No evidence of a gain over {named(base)}{whence}."
+
+
+def without_any(gains: list[tuple[Scheme, float]], where: str = "") -> list[str]:
+    """What a verdict adds where arms without synthetic images gain as well as those with them.
+
+    Such an arm counts if it has nothing that the other lacks but a balance, which images of one class make, too: classic augmentation only
+    where the other has it.
+
+    Parameters
+    ----------
+    gains : list of (Scheme, float)
+        All arms with evidence of a gain over the same base, and their differences in AUC.
+    where : str, optional
+        Such as ``" at 1/4 of the training images"``.
+    """
+    found = []
+    for arm, difference in gains:
+        controls = [(c.name, value) for c, value in gains if has_images(arm) and not has_images(c) and arm.classic >= c.classic]
+        as_much = [(name, value) for name, value in controls if value >= difference]
+        told = ", ".join(f"{named(name)} ({value:+.3f})" for name, value in as_much or controls)
+        if as_much:
+            found.append(f"Without synthetic images at least as much is gained{where} as by {named(arm.name)} ({difference:+.3f}): {told}.")
+        elif controls:
+            found.append(f"Beside {named(arm.name)} ({difference:+.3f}) there is a gain without synthetic images{where}, too: {told}.")
+    return found
 
 
 def these_trainings(sure: list[tuple[str, float | None]]) -> list[str]:
@@ -67,6 +112,20 @@ def these_trainings(sure: list[tuple[str, float | None]]) -> list[str]:
         found.append(f"That is of one training an arm; what others would give is not known: {', '.join(alone)}.")
     if doubtful:
         found.append(f"That is of these very trainings; for new ones the interval holds 0: {', '.join(doubtful)}.")
+    return found
+
+
+def single_classifiers(contrary: list[tuple[str, float]]) -> list[str]:
+    """What a verdict adds where the mean of the seeds' predictions gains, or loses, and single classifiers on average do not.
+
+    Parameters
+    ----------
+    contrary : list of (what differs, difference in AUC of the mean predictions)
+    """
+    found = []
+    for verb, names in (("gains", [name for name, d in contrary if d > 0]), ("loses", [name for name, d in contrary if d <= 0])):
+        if names:
+            found.append(f"Only the mean of the seeds' predictions {verb}; single classifiers on average do not: {', '.join(names)}.")
     return found
 
 
@@ -95,6 +154,11 @@ def cautions(parts: tuple[PartResult, ...], n_seeds: int, phantom: bool) -> tupl
             "hold the spread over training seeds; use 5 or more."
         )
     schemes = [arm.scheme for arm in parts[0].arms] if parts else []
+    if any(_uses_synthetic(name) for name in schemes):
+        found.append(
+            "All seeds of an arm with synthetic images share the generator as it is. Another training of the same GAN could help more or "
+            "less, which no interval here holds."
+        )
     controls = [name for name in schemes if parse_scheme(name).balance in ("oversample", "weighted")]
     if any(_uses_synthetic(name) for name in schemes) and not controls:
         found.append(
@@ -103,10 +167,17 @@ def cautions(parts: tuple[PartResult, ...], n_seeds: int, phantom: bool) -> tupl
         )
     for part in parts:
         for c in part.comparisons:
-            if c.outcome != "none" and c.p_over_seeds is not None and c.p_over_seeds >= 0.05:
+            if c.outcome != "none" and c.contrary:
+                found.append(
+                    f"{part.dataset} ({part.part}): the {c.outcome} of {named(c.scheme)} is one of the mean of the seeds' predictions. "
+                    f"Single classifiers differ from the base by {c.over_seeds.value:+.3f} on average ({c.over_seeds.low:+.3f} to "
+                    f"{c.over_seeds.high:+.3f})."
+                )
+            elif c.outcome != "none" and c.p_over_seeds is not None and c.p_over_seeds >= 0.05:
                 found.append(
                     f"{part.dataset} ({part.part}): the {c.outcome} of {named(c.scheme)} is one of these very trainings. For new trainings "
-                    f"on new patients the interval is {c.over_seeds.low:+.3f} to {c.over_seeds.high:+.3f}, which holds 0."
+                    f"of the classifiers on new patients the interval is {c.over_seeds.low:+.3f} to {c.over_seeds.high:+.3f}, which "
+                    "holds 0."
                 )
         for source in part.arms[0].by_source:
             if source.n_positive in (0, source.n):
@@ -121,5 +192,4 @@ def cautions(parts: tuple[PartResult, ...], n_seeds: int, phantom: bool) -> tupl
 
 
 def _uses_synthetic(name: str) -> bool:
-    scheme = parse_scheme(name)
-    return scheme.checkpoint is not None or scheme.curated is not None
+    return has_images(parse_scheme(name))

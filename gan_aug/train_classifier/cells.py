@@ -49,7 +49,8 @@ def predict(run_id: str, part: str = "val", positive: str | None = None) -> list
     name = positive or study.default_positive(image_set)
     if name not in run.classes:
         raise InvalidValue(f"{run.id} knows no class {name!r}.", f"It knows: {', '.join(run.classes)}.")
-    exam = study.make_exam(image_set, part, split.rows(part), split.groups, name, from_dict(ClassifierConfig, run.config))
+    config = from_dict(ClassifierConfig, run.config)
+    exam = study.make_exam(image_set, part, split.rows(part), split.groups, name, run.classes, config)
     return exam.predictions(run.parent or "", run.scheme, run.seed, classifier.probabilities(model, exam.images, exam.rows, on))
 
 

@@ -27,7 +27,7 @@ FEW_SEEDS = 3  # below, luck and effect cannot be told apart
 
 def show(record: Study, plan: Plan, analysis: Analysis, studies: dict[str, Study]) -> None:
     """Everything about one study; ``studies`` holds those that can be laid over it."""
-    _verdict(analysis)
+    _verdict(plan, analysis)
     part = _choose_part(analysis)
     left, right = chrome.two_columns("choice")
     with left:
@@ -49,7 +49,7 @@ def show(record: Study, plan: Plan, analysis: Analysis, studies: dict[str, Study
     _take_away(record)
 
 
-def _verdict(analysis: Analysis) -> None:
+def _verdict(plan: Plan, analysis: Analysis) -> None:
     say = st.info if analysis.learned else st.warning
     say(f"**{chrome.plain(analysis.verdict)}**", icon=":material/gavel:")
     if len(analysis.seeds) < FEW_SEEDS:
@@ -59,7 +59,7 @@ def _verdict(analysis: Analysis) -> None:
             icon=":material/casino:",
         )
     with st.expander("In detail, and what to keep in mind"):
-        st.markdown("\n".join(f"- {chrome.plain(sentence)}" for sentence in (*analysis.findings, *analysis.cautions)))
+        st.markdown("\n".join(f"- {chrome.plain(sentence)}" for sentence in (*analysis.findings, *analysis.cautions, *plan.notes)))
 
 
 # --- what is looked at -------------------------------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def _spread(record: Study, analysis: Analysis, part: PartResult, lines: list[Lin
         st.plotly_chart(spread.seeds(part, lines), key="seeds", alt=alt, config=saved_as(f"{record.name}-seeds"))
     if any(line.comparison for line in lines):
         with right:
-            chrome.section("Seed by seed against the base", "Filled: their mean; its interval is for new patients and new trainings.")
+            chrome.section("Seed by seed against the base", "Filled: their mean; its interval is for new patients and new classifiers.")
             figure = spread.seed_differences(part, analysis.base, lines)
             alt = f"Differences in AUC to {analysis.base}, seed by seed, with the interval of their mean"
             st.plotly_chart(figure, key="seed-differences", alt=alt, config=saved_as(f"{record.name}-seed-differences"))
