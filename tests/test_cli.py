@@ -207,6 +207,7 @@ MISTAKES = [
     (["directions", "tiny", "--steps", "100000000", "--out", "d"], 1, "100,000,000 steps"),
     (["directions", "tiny", "--seeds", "0-99999", "--out", "d"], 1, "100,000 seeds"),
     (["directions", "tiny", "--named", "--out", "d"], 1, "Nobody has named"),
+    (["directions", "tiny", "--named", "--top", "3", "--out", "d"], 2, "--top cannot be given with --named"),
     (["project", "no-such-run", "a.png", "--out", "p"], 1, "no-such-run"),
     (["project", "tiny", "no-such-file.png", "--out", "p"], 1, "no-such-file.png"),
     (["project", "tiny", "a.png", "--seed", "-3", "--out", "p"], 1, "a seed from 0 to 2147483647"),

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gan_aug.cli.options import ClassName, Device, Json, Reference, Resume, Seeds, Settings, Split, check_resume, read_settings
+from gan_aug.cli.options import ClassName, Device, Json, Reference, Resume, Seeds, Settings, Split, check_resume, read_settings, refuse
 from gan_aug.cli.output import (
     EXIT_DONE,
     UsageError,
@@ -208,6 +208,7 @@ Examples:
 SeFa (arXiv 2007.06600) reads them off the weights of the first layer. Each strip has one row per seed, the seed in the middle."""
 )
 def directions(
+    context: typer.Context,
     run: Reference,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for a PNG strip per direction and directions.json.")],
     top: Annotated[int, typer.Option(metavar="N", help="How many, the strongest first.")] = 8,
@@ -228,6 +229,8 @@ def directions(
     pairs = [text.partition("=") for text in save or []]
     if named and pairs:
         raise UsageError("--save names new directions, and --named shows those that have names; use one of them.")
+    if named:
+        refuse(context, {"top"}, "cannot be given with --named, which shows all directions that have names.")
     if any(not number.isdecimal() or not name for number, _, name in pairs):
         raise UsageError("--save takes a number and a name, as in --save 1=darker.")
     lines = finding.write_strips(run, out, top, tuple(parse_seeds(seeds)), reach, steps, class_name, named)
