@@ -45,7 +45,7 @@ def run_table(found: list[SeenRun], shown: SeenRun, beside: Sequence[str]) -> li
             "Class": st.column_config.TextColumn(width=80),
             "Progress": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%.0f %%", width="small"),
             "Size": st.column_config.NumberColumn(format="%d px"),
-            "Thousand images": st.column_config.NumberColumn(format="%.1f"),
+            "Thousand images": st.column_config.NumberColumn("k images", format="%.1f", help="Thousand images shown so far"),
             "Images / s": st.column_config.NumberColumn(format="%.0f"),
         },
     )
