@@ -323,8 +323,9 @@ def read_stats(run_id: str, place: StatsPlace = STATS_START) -> tuple[list[dict[
     if not path.exists():
         return [], STATS_START
     with path.open("rb") as stream:
-        file, known = os.fstat(stream.fileno()), place[0]
-        offset = place[1] if file.st_ino == known and file.st_size >= place[1] else 0
+        file, (inode, offset) = os.fstat(stream.fileno()), place
+        if file.st_ino != inode or file.st_size < offset:
+            offset = 0
         stream.seek(offset)
         content = stream.read()
     whole = content[: content.rfind(b"\n") + 1]

@@ -73,7 +73,7 @@ def _progress(record: Study) -> None:
     st.progress(done / len(cells), text=f"{done} of {len(cells)} classifiers trained. The test part is opened when all are.")
     rows = [{"Scheme": cell.scheme, "Seed": str(cell.seed), "State": cell.state, "Where it is": cell.message} for cell in cells]
     st.dataframe(rows, hide_index=True, alt="How far every classifier is")
-    active = [job.arguments["name"] for job in jobs.list_jobs() if job.kind == "study" and job.status in job_cards.ACTIVE]
+    active = [job.arguments["name"] for job in jobs.list_jobs() if job.kind == "study" and job.status in jobs.OPEN]
     if record.name not in active and st.button("Go on with this study", icon=":material/play_arrow:", type="primary"):
         jobs.submit("study", {"name": record.name})
         st.rerun()

@@ -10,7 +10,7 @@ from typing import Any
 
 from gan_aug.jobs import queue
 from gan_aug.jobs.kinds import KINDS
-from gan_aug.jobs.queue import get, list_jobs, log, reap
+from gan_aug.jobs.queue import OPEN, get, list_jobs, log, reap
 from gan_aug.jobs.run import Progress, Stopped, run_job
 from gan_aug.jobs.slots import SlotTaken, slot
 from gan_aug.jobs.workers import ensure_worker, worker, worker_process
@@ -18,6 +18,7 @@ from gan_aug.records import Job
 
 __all__ = [
     "KINDS",
+    "OPEN",
     "Progress",
     "SlotTaken",
     "Stopped",

@@ -26,7 +26,7 @@ from gan_aug.store.database import now, read, told, write
 from gan_aug.store.tables import jobs as table
 
 WAITING = "Waiting for its turn."
-OPEN = ("queued", "running")
+OPEN = ("queued", "running")  # states of a job that is not over
 DOUBLE_CLICK_SECONDS = 5.0  # who asks for the same twice within so long has pressed a button twice
 
 

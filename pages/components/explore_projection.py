@@ -179,7 +179,8 @@ def _label(kept: Kept) -> str:
 
 def _result(kept: Kept) -> None:
     record, origin = kept.record, kept.origin
-    made = {"notice": NOTICE, "digitalSourceType": "trainedAlgorithmicMedia", "checkpoint": record.checkpoint, "class": record.class_name}
+    # Not runs.statement, whose date would make other files of the same pictures at each run of the page.
+    made = {"notice": NOTICE, "digitalSourceType": images.SYNTHETIC, "checkpoint": record.checkpoint, "class": record.class_name}
     shown = (
         (_kind(origin.data), origin.given, {"dataset": origin.data, "image_id": origin.image_id}),
         ("Its projection", "Synthetic", made | {"projection_of": origin.given, "z": list(record.z)}),

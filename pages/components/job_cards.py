@@ -8,7 +8,6 @@ from gan_aug import jobs
 from gan_aug.records import Job
 from pages.components import chrome
 
-ACTIVE = ("queued", "running")
 RESUMABLE = ("train_gan", "classify", "study", "sweep")  # these go on where they were; other work starts over
 
 TITLES = {
@@ -57,10 +56,10 @@ def card(job: Job) -> None:
         label, icon, colour = _BADGES[job.status]
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{chrome.plain(title(job))}**", width="content")
-            st.badge("Stopping" if job.cancel_wish and job.status in ACTIVE else label, icon=icon, color=colour)
+            st.badge("Stopping" if job.cancel_wish and job.status in jobs.OPEN else label, icon=icon, color=colour)
             st.caption(chrome.ago(job.finished or job.started or job.created), width="stretch")
             _buttons(job)
-        if job.status in ACTIVE:
+        if job.status in jobs.OPEN:
             st.progress(min(1.0, max(0.0, job.progress)), text=chrome.plain(job.message) or "Waiting for its turn")
         elif job.status != "done" and job.message:
             st.markdown(chrome.plain(job.message))
@@ -71,7 +70,7 @@ def card(job: Job) -> None:
 
 def is_open(kind: str) -> bool:
     """Whether such a job waits or runs, so that nobody need ask for it again."""
-    return any(job.kind == kind and job.status in ACTIVE for job in jobs.list_jobs())
+    return any(job.kind == kind and job.status in jobs.OPEN for job in jobs.list_jobs())
 
 
 def without_traceback(log: str) -> str:
@@ -82,7 +81,7 @@ def without_traceback(log: str) -> str:
 
 
 def _buttons(job: Job) -> None:
-    if job.status in ACTIVE and st.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", disabled=job.cancel_wish):
+    if job.status in jobs.OPEN and st.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", disabled=job.cancel_wish):
         jobs.cancel(job.id)
         st.rerun()
     again = "Resume" if job.kind in RESUMABLE else "Try again"
@@ -101,15 +100,15 @@ def panel(*kinds: str, recent: int = 0, only: Callable[[Job], bool] = lambda job
     def which(job: Job) -> bool:
         return (not kinds or job.kind in kinds) and only(job)
 
-    active = [job.id for job in jobs.list_jobs() if which(job) and job.status in ACTIVE]
+    active = [job.id for job in jobs.list_jobs() if which(job) and job.status in jobs.OPEN]
     st.fragment(_follow, run_every=2 if active else None)(which, recent, active)
 
 
 @chrome.guard()
 def _follow(which: Callable[[Job], bool], recent: int, known: list[str]) -> None:
     found = [job for job in jobs.list_jobs() if which(job)]
-    active = [job for job in found if job.status in ACTIVE]
-    ended = [job for job in found[:recent] if job.status not in (*ACTIVE, "done") and chrome.age(job.finished) < NEWS_SECONDS]
+    active = [job for job in found if job.status in jobs.OPEN]
+    ended = [job for job in found[:recent] if job.status not in (*jobs.OPEN, "done") and chrome.age(job.finished) < NEWS_SECONDS]
     if {job.id for job in active} != set(known):
         st.rerun()
     for job in active + ended:

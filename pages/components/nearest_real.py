@@ -101,7 +101,7 @@ def _offer(missing: list[Run], extractor: str) -> None:
     def ours(job: jobs.Job) -> bool:
         return job.arguments.get("run_id") in names and job.arguments.get("extractor") == extractor
 
-    active = any(job.kind == "nearest" and job.status in job_cards.ACTIVE and ours(job) for job in jobs.list_jobs())
+    active = any(job.kind == "nearest" and job.status in jobs.OPEN and ours(job) for job in jobs.list_jobs())
     if not active:
         which = "this generator" if len(missing) == 1 else f"{len(missing)} of these generators"
         count = max(run.n_images for run in missing)

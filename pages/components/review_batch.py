@@ -9,7 +9,7 @@ from gan_aug.data.dataset import list_datasets
 from gan_aug.errors import InvalidValue
 from gan_aug.records import Run
 from gan_aug.workspace import check_name
-from pages.components import chrome, generators, job_cards
+from pages.components import chrome, generators
 
 MODES = {"curate": "Curate", "blind": "Blind"}
 
@@ -99,5 +99,5 @@ def _blind_options(run: Run) -> dict[str, Any]:
 
 def taken_names() -> set[str]:
     """Names of batches that are there or on their way."""
-    coming = [job.arguments["name"] for job in jobs.list_jobs() if job.kind == "review_batch" and job.status in job_cards.ACTIVE]
+    coming = [job.arguments["name"] for job in jobs.list_jobs() if job.kind == "review_batch" and job.status in jobs.OPEN]
     return {batch.name for batch in store.batches()} | set(coming)

@@ -5,7 +5,6 @@ from collections import defaultdict
 
 from gan_aug import catalog, jobs, runs
 from gan_aug.records import Job, Run
-from pages.components.job_cards import ACTIVE
 
 WAITING = ("Waiting for its turn", ":material/hourglass_empty:", "orange")
 STOPPING = ("Stopping", ":material/progress_activity:", "orange")
@@ -30,7 +29,7 @@ class SeenRun:
     @property
     def job(self) -> Job | None:
         """The waiting or running job among them."""
-        return next((job for job in self.jobs if job.status in ACTIVE), None)
+        return next((job for job in self.jobs if job.status in jobs.OPEN), None)
 
     @property
     def moving(self) -> bool:

@@ -53,7 +53,7 @@ def _progress(sweep: Sweep) -> None:
     done = sum(row["State"] == "done" for row in rows)
     st.progress(done / len(rows), text=f"{done} of {len(rows)} splits done.")
     st.dataframe(rows, hide_index=True, key="points", alt="How far every split is")
-    active = [job.arguments["name"] for job in jobs.list_jobs() if job.kind == "sweep" and job.status in job_cards.ACTIVE]
+    active = [job.arguments["name"] for job in jobs.list_jobs() if job.kind == "sweep" and job.status in jobs.OPEN]
     if sweep.name not in active and st.button("Go on with this sweep", icon=":material/play_arrow:", type="primary"):
         jobs.submit("sweep", {"name": sweep.name})
         st.rerun()
