@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 
 from gan_aug import files, images, latent, onnx_session, runs, store
-from gan_aug.errors import CorruptFile, InvalidValue, UserError
+from gan_aug.errors import CorruptFile, InvalidValue
 from gan_aug.render import ensure_onnx, open_generator
 from gan_aug.sample import class_numbers
 from gan_aug.sample import provenance as sample_provenance
@@ -190,7 +190,7 @@ def write_strips(
             for number in range(min(top, len(found.vectors)))
         ]
     lines = []
-    try:
+    with files.writing(out):
         for name, strength, vector in chosen:
             origin = {
                 **runs.statement(),
@@ -214,8 +214,6 @@ def write_strips(
             "directions": lines,
         }
         files.write_json(out / RECORD, record)
-    except OSError as error:
-        raise UserError(f"{out} cannot be written: {error.strerror}.", "Make room, or choose another place.") from error
     return lines
 
 

@@ -24,6 +24,21 @@ T = TypeVar("T")
 _TRIES = 5  # to take a lock: whoever looks whether it is held stands in the way for a moment
 
 
+@contextlib.contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Say in words that the system refuses to write a file or folder of the user's.
+
+    Raises
+    ------
+    UserError
+        If the disk is full, say, or the place is not writable.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{place} cannot be written: {error.strerror or error}.", "Make room, make it writable, or choose another place.") from error
+
+
 def fsync_folder(folder: Path) -> None:
     """Flush the directory entry itself, without which a rename may be lost in a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -17,7 +17,6 @@ from gan_aug.audit.run import held_out_rows, training_rows
 from gan_aug.data import training_list
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
-from gan_aug.errors import UserError
 from gan_aug.export import as_graph
 from gan_aug.metrics.extractors import Extractor, OnProgress, open_extractor
 from gan_aug.nearest import Eyes, Record
@@ -74,7 +73,7 @@ def prepare(run_id: str, extractor: str = nearest.DERM, on_progress: OnProgress 
     size = source.size(image_set)
     pictures = image_set.at(size)
     folder = nearest.folder_of(run, extractor)
-    try:
+    with files.writing(workspace.home()):
         graph = export_extractor(eyes, size)
         graph_sha256 = files.read_json(graph.with_suffix(".json"))["sha256"]
         look = Eyes(graph, graph_sha256)
@@ -117,6 +116,4 @@ def prepare(run_id: str, extractor: str = nearest.DERM, on_progress: OnProgress 
             created=runs.now(),
         )
         files.write_json(folder / nearest.RECORD, to_dict(record))  # comes last: without it the rest does not count
-    except OSError as error:
-        raise UserError(f"{workspace.home()} cannot be written: {error.strerror}.", "Make room, or make it writable.") from error
     return record

@@ -15,7 +15,6 @@ import safetensors.numpy
 from onnx import numpy_helper
 
 from gan_aug import __version__, files, runs
-from gan_aug.errors import UserError
 from gan_aug.records import NOTICE, Checkpoint
 
 ONNX_NAME = "generator.onnx"  # in a snapshot's folder
@@ -106,8 +105,6 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, model: onnx.ModelProto, record: dict[str, str]) -> None:
     content = model.SerializeToString(deterministic=True)
-    try:
+    with files.writing(path):
         files.write_bytes(path, content)
         files.write_json(record_of(path), {"sha256": files.sha256_bytes(content), **record, "gan_aug": __version__})
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}.", "Make room, or make the folder writable.") from error

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, mse_loss
 
 from gan_aug import device, files, images, latent, randomness, runs, workspace
-from gan_aug.errors import InvalidValue, UserError
+from gan_aug.errors import InvalidValue
 from gan_aug.export import load_generator
 from gan_aug.metrics.extractors import OnProgress, open_extractor
 from gan_aug.projections import PICTURE, RECORD, Projection
@@ -216,8 +216,6 @@ def _write(out: Path, result: Projection, pictures: np.ndarray) -> None:
         "checkpoint": result.checkpoint,
         "shows": "the image, its projection, nearest random picture",
     }
-    try:
+    with files.writing(out):
         files.write_bytes(out / PICTURE, images.png_bytes(images.strip(pictures), origin))
         files.write_json(out / RECORD, dataclasses.asdict(result))
-    except OSError as error:
-        raise UserError(f"{out} cannot be written: {error.strerror}.", "Make room, or choose another place.") from error

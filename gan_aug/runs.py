@@ -21,7 +21,6 @@ import functools
 import json
 import os
 import secrets
-import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,7 +29,7 @@ from typing import Any, Literal
 from gan_aug import __version__, files, images, workspace
 from gan_aug.data import training_list
 from gan_aug.errors import CorruptFile, InvalidValue, NotFound
-from gan_aug.records import NOTICE, Checkpoint, GanConfig, Run, SeenImage, from_dict, to_dict
+from gan_aug.records import NOTICE, Checkpoint, Run, SeenImage, to_dict
 
 State = Literal["new", "running", "stopped", "finished", "failed", "lost"]
 
@@ -39,8 +38,6 @@ BEST_NAME = "best.json"  # which snapshot was chosen; see choose_best
 OPTIMISERS_NAME = "optim.pt"  # in a snapshot from which a training goes on; a thinned one has none
 StatsPlace = tuple[int, int]  # how far statistics were read: the file's inode, and the byte in it
 STATS_START: StatsPlace = (0, 0)
-# What a longer training takes over.
-_TRAINED = (training_list.FILE, "stats.jsonl", "log.txt", "grids", "snapshots", "graph.onnx", "graph.json")
 PICTURES_NAME = "pictures.png"  # what a published GAN generates, beside its card; see publish.py
 
 
@@ -133,74 +130,6 @@ def create_run(run: Run, seen: list[SeenImage]) -> Path:
     except FileExistsError:
         raise InvalidValue(f"There already is a run {run.id!r}.", "Choose another name, or resume that run.") from None
     return folder
-
-
-def longer(run_id: str, total_kimg: float) -> Run:
-    """What a training of a GAN would be if it went on to a greater length: a new run, because records never change.
-
-    On a CPU it ends with the weights that a training of that length from the start would have, for every draw belongs to a seed and a step.
-
-    Raises
-    ------
-    InvalidValue
-        If the length is not greater, the learning rates fell towards the old end, or no snapshot holds what a training goes on from.
-    """
-    run = load_run(run_id)
-    if run.kind != "gan":
-        raise InvalidValue(f"Run {run_id} is a {run.kind}.", "Only the training of a GAN can be made longer.")
-    old = from_dict(GanConfig, run.config)
-    config = dataclasses.replace(old, total_kimg=float(total_kimg))
-    if config.total_steps <= old.total_steps:
-        raise InvalidValue(
-            f"Run {run_id} is {old.total_kimg:g} thousand images long, and {total_kimg:g} are not more.",
-            "Give more, or no length to go on to its end.",
-        )
-    if old.lr_decay:
-        raise InvalidValue(
-            f"The learning rates of run {run_id} fall to zero at {old.total_kimg:g} thousand images (lr_decay {old.lr_decay:g}).",
-            f"Train a new run that is {total_kimg:g} thousand images long: gan-aug train {run.spec} --data {run.dataset} ...",
-        )
-    refuse_untrainable(run_id, fresh=False)
-    changed = {"id": new_run_id(run.id.rpartition("-")[0] or run.id), "config": to_dict(config), "parent": run.id}
-    return dataclasses.replace(run, **changed, created=now(), code_version=code_version())
-
-
-def refuse_untrainable(run_id: str, fresh: bool) -> None:
-    """Refuse to go on with a run whose snapshots hold weights alone, as published ones do; ``fresh``: one without a snapshot may begin.
-
-    Raises
-    ------
-    InvalidValue
-    """
-    snapshots = list_checkpoints(run_id)
-    if fresh and not snapshots:
-        return
-    if not any(OPTIMISERS_NAME in read_meta(Path(found.folder))["files"] for found in snapshots):
-        raise InvalidValue(
-            f"No snapshot of run {run_id} holds what a training goes on from, but at most weights to sample with.",
-            "Train a new run from the start.",
-        )
-
-
-def lengthen(run_id: str, total_kimg: float) -> Run:
-    """Make the folder of :func:`longer`, with a copy of all that the training has left so far; the run itself stays as it is.
-
-    Raises
-    ------
-    InvalidValue
-        As :func:`longer`.
-    Busy
-        If the run is being trained.
-    """
-    run, old = longer(run_id, total_kimg), run_folder(run_id)
-    with training_lock(run_id), files.new_folder(workspace.checkpoints() / run.id) as temporary:
-        files.write_json(temporary / "run.json", to_dict(run))
-        for path in (old / name for name in _TRAINED if (old / name).exists()):
-            (shutil.copytree if path.is_dir() else shutil.copyfile)(path, temporary / path.name)
-        at, message = list_checkpoints(run_id)[-1], f"Goes on from {run_id}, to {total_kimg:g} thousand images."
-        append_log(temporary, message)
-        write_status(temporary, RunStatus("stopped", at.step, at.kimg, float(total_kimg), 0.0, message, (), now()))
-    return run
 
 
 def new_run_id(*words: str | int) -> str:
@@ -410,6 +339,23 @@ def verify(checkpoint: Checkpoint, *names: str) -> None:
             raise CorruptFile(f"{path} is missing.", "Use an earlier snapshot of the run.")
         if path.stat().st_size != recorded["bytes"] or files.sha256_file(path) != recorded["sha256"]:
             raise CorruptFile(f"{path} does not have the bytes that were saved.", "Use an earlier snapshot of the run.")
+
+
+def refuse_untrainable(run_id: str, fresh: bool) -> None:
+    """Refuse to go on with a run whose snapshots hold weights alone, as published ones do; ``fresh``: one without a snapshot may begin.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    snapshots = list_checkpoints(run_id)
+    if fresh and not snapshots:
+        return
+    if not any(OPTIMISERS_NAME in read_meta(Path(found.folder))["files"] for found in snapshots):
+        raise InvalidValue(
+            f"No snapshot of run {run_id} holds what a training goes on from, but at most weights to sample with.",
+            "Train a new run from the start.",
+        )
 
 
 def sampled_file(checkpoint: Checkpoint) -> Path:

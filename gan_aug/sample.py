@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +171,7 @@ def sample_to_folder(
             raise InvalidValue(f"{out / name} is there already, generated otherwise ({there}).", "Choose an empty or a new folder.")
     missing = [name for name in wanted if name not in rows or not _is_whole(out / name, rows[name]["sha256"])]
     done = len(wanted) - len(missing)
-    with _writing(out):
+    with files.writing(out):
         _write_manifest(out, rows)  # marks the folder as ours before the first picture
         try:
             for start in range(0, len(missing), _CHUNK):
@@ -214,15 +214,6 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, str]]:
 def _write_manifest(folder: Path, rows: dict[str, dict[str, str]]) -> None:
     lines = [tuple(rows[name][column] for column in MANIFEST_COLUMNS) for name in sorted(rows)]
     files.write_text(folder / MANIFEST, csv_text(MANIFEST_COLUMNS, lines))
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Say in plain words that the disk is full or the place cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}.", "Make room, or choose another place.") from error
 
 
 # --- walks -------------------------------------------------------------------------------------------------------------------------------
@@ -330,7 +321,7 @@ def write_walk(frames: np.ndarray, out: Path, origin: dict[str, Any], ms: int = 
         content = _mp4_bytes(side_by_side, ms, origin)
     else:
         raise InvalidValue(f"{out.name} is no file name for a walk.", f"Let it end in one of {', '.join(WALK_SUFFIXES)}.")
-    with _writing(out):
+    with files.writing(out):
         files.write_bytes(out, content)
 
 

@@ -15,7 +15,7 @@ from gan_aug import files
 from gan_aug.data.dataset import list_datasets, open_dataset, rejected, unmatched
 from gan_aug.data.groups import group_names
 from gan_aug.data.importer import ImportStopped, import_dataset, inspect, map_in_order
-from gan_aug.data.split import check
+from gan_aug.data.leaks import check
 from gan_aug.errors import InvalidValue, UserError
 from gan_aug.images import read_picture
 

@@ -13,7 +13,8 @@ from made_images import arrays, save_dataset
 
 from gan_aug.data import split as splits
 from gan_aug.data.dataset import open_dataset
-from gan_aug.data.split import check, list_splits, load_split, make_split
+from gan_aug.data.leaks import check
+from gan_aug.data.split import list_splits, load_split, make_split
 from gan_aug.errors import CorruptFile, InvalidValue, NotFound, UserError
 from gan_aug.records import PARTS, Split
 

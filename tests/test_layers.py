@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = (
     {"records", "fields", "errors", "files", "workspace", "latent", "images", "randomness", "native_memory"},
-    {"onnx_session", "onnx_files", "runs", "checkpoint", "store", "migrations", "data", "catalog", "device", "backbones"},
+    {"onnx_session", "onnx_files", "runs", "lengthening", "checkpoint", "store", "migrations", "data", "catalog", "device", "backbones"},
     {"gans", "classifier", "schemes", "metrics", "stats", "render", "reviews", "readings", "training", "nearest", "projections"},
     {
         "train_gan",

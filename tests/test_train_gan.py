@@ -12,7 +12,7 @@ import pytest
 import safetensors
 import torch
 
-from gan_aug import catalog, checkpoint, device, files, images, randomness, runs, train_gan
+from gan_aug import catalog, checkpoint, device, files, images, lengthening, randomness, runs, train_gan
 from gan_aug.data import training_list
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
@@ -136,7 +136,7 @@ def test_a_finished_training_goes_on_to_where_a_longer_one_would_be(phantom, nam
     runs.choose_best(short.id, 7, "seen")
     before = {path: files.sha256_file(path) for path in runs.run_folder(short.id).rglob("*") if path.is_file()}
 
-    longer = runs.lengthen(short.id, total)
+    longer = lengthening.lengthen(short.id, total)
     assert (longer.id[:-4], longer.parent, longer.config) == (short.id[:-4], short.id, straight.config)
     waiting = runs.status(longer.id)
     assert (waiting.state, waiting.step, waiting.total_kimg) == ("stopped", 7, total)
@@ -154,15 +154,15 @@ def test_a_finished_training_goes_on_to_where_a_longer_one_would_be(phantom, nam
 def test_a_training_that_cannot_be_made_longer_says_why(phantom):
     run, falling = prepare("dcgan"), prepare("dcgan", lr_decay=0.5)
     with pytest.raises(InvalidValue, match=r"No snapshot of run .* holds what a training goes on from"):
-        runs.lengthen(run.id, 1.0)  # nothing was trained yet
+        lengthening.lengthen(run.id, 1.0)  # nothing was trained yet
     train_gan.train(run.id)
     for length, message in ((0.096, "0.096 are not more"), (0.09, "0.09 are not more"), (float("nan"), "total_kimg cannot be nan")):
         with pytest.raises(InvalidValue, match=message):
-            runs.lengthen(run.id, length)
+            lengthening.lengthen(run.id, length)
     with pytest.raises(InvalidValue, match=r"fall to zero at 0\.096"):
-        runs.lengthen(falling.id, 1.0)
+        lengthening.lengthen(falling.id, 1.0)
     with pytest.raises(Busy), runs.training_lock(run.id):
-        runs.lengthen(run.id, 1.0)
+        lengthening.lengthen(run.id, 1.0)
     assert {found.id for found in runs.list_runs()} == {run.id, falling.id}
     assert not list(runs.run_folder(run.id).parent.glob(".*"))
 

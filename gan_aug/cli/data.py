@@ -274,9 +274,9 @@ def _print_sizes(sizes: dict[str, dict[str, int]]) -> None:
 @app.command()
 def check(name: Dataset, json: Json = False) -> int:
     """Look for duplicates, and for splits that separate what belongs together. The exit code is 1 if one does."""
-    from gan_aug.data.split import check as look
+    from gan_aug.data import leaks
 
-    found = look(name)
+    found = leaks.check(name)
     if json:
         print_json(found)
     else:

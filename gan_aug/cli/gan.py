@@ -57,15 +57,15 @@ def train(
     json: Json = False,
 ) -> int:
     """Train a GAN on the train part of a dataset."""
-    from gan_aug import catalog, runs
+    from gan_aug import catalog, lengthening
     from gan_aug.records import GanConfig
 
     values = read_settings(GanConfig, settings, size=("resolution", size), kimg=("total_kimg", kimg), batch=("batch_size", batch))
     if resume is not None:
         run_id = check_resume(context, resume, "gan", "kimg")
         if kimg is not None:
-            runs.longer(run_id, kimg)  # a mistake shows before torch is loaded
-            return train_here("gan", lambda: runs.lengthen(run_id, kimg).id, f"train --resume {resume} --kimg {kimg:g}", json)
+            lengthening.longer(run_id, kimg)  # a mistake shows before torch is loaded
+            return train_here("gan", lambda: lengthening.lengthen(run_id, kimg).id, f"train --resume {resume} --kimg {kimg:g}", json)
         return train_here("gan", lambda: run_id, f"train --resume {resume}", json)
     if gan is None or data is None:
         raise UsageError("Missing GAN or '--data'.")

@@ -20,41 +20,13 @@ import pandas as pd
 
 from gan_aug import files
 from gan_aug.data.dataset import ImageSet, open_dataset
-from gan_aug.data.groups import equal_links, group_names, groups_of, large_groups, near_duplicates
+from gan_aug.data.groups import groups_of
 from gan_aug.errors import CorruptFile, InvalidValue, NotFound, UserError
 from gan_aug.records import PARTS, Split, to_dict
 
 UNUSED = "unused"  # the part of train groups that a fraction below 1 leaves out
 _KEPT_ROWS = 1_000_000  # images of all splits that are kept in memory together; at most 75 bytes each
 LIKE = "like "  # begins the rule of a split that was taken over: the id it had, or the name of its table, follows
-
-
-@dataclasses.dataclass(frozen=True)
-class DuplicatePair:
-    """Two images of one dataset that show the same picture."""
-
-    image_a: str
-    image_b: str
-    kind: str  # identical bytes | identical pixels | near-duplicate
-    similarity: float  # 1 for identical ones
-    related: bool  # whether the table already says so, by patient or lesion
-    labels_differ: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class LeakReport:
-    """What could leak between the parts of a dataset's splits, and whether anything does."""
-
-    dataset: str
-    n_images: int
-    n_groups: int
-    largest_group: int  # images
-    n_with_patient: int  # images whose patient is known
-    n_with_lesion: int
-    pairs: tuple[DuplicatePair, ...]
-    large_groups: tuple[tuple[str, ...], ...]  # near-duplicate groups that a split refuses, as image ids
-    sizes: dict[str, dict[str, dict[str, int]]]  # split id -> part -> class -> images
-    violations: tuple[str, ...]  # sentences; empty if no split separates what belongs together
 
 
 def make_split(name: str, seed: int = 0, val: float = 0.15, test: float = 0.15, fraction: float = 1.0) -> Split:
@@ -390,63 +362,3 @@ def digest_of_test(images: ImageSet, split: Split) -> str:
     """Which images a split's test part holds, as one digest: splits that differ in train alone, such as thinned ones, have the same."""
     pixels = images.table["pixel_sha256"].iloc[split.rows("test")]
     return files.sha256_bytes("".join(f"{value}\n" for value in sorted(pixels)).encode())
-
-
-def check(name: str) -> LeakReport:
-    """Find duplicates in a dataset, and look for splits that separate what belongs together."""
-    images = open_dataset(name)
-    table = images.table
-    near = near_duplicates(images)
-    groups = group_names(table, near)
-    splits = list_splits(name)
-    violations = []
-    for split in splits:
-        parts_of: dict[str, set[str]] = defaultdict(set)
-        for group, part in zip(groups, split.parts, strict=True):
-            if part in PARTS:
-                parts_of[group].add(part)
-        for group, parts in parts_of.items():
-            if len(parts) > 1:
-                violations.append(f"Split {split.id} has images of group {group} in {' and '.join(sorted(parts))}.")
-    return LeakReport(
-        dataset=name,
-        n_images=len(table),
-        n_groups=len(set(groups)),
-        largest_group=max(Counter(groups).values()),
-        n_with_patient=int((table["patient_id"] != "").sum()),
-        n_with_lesion=int((table["lesion_id"] != "").sum()),
-        pairs=tuple(_duplicate_pairs(table, near)),
-        large_groups=tuple(map(tuple, large_groups(images, near))),
-        sizes={split.id: _sizes(split, table["label"]) for split in splits},
-        violations=tuple(violations),
-    )
-
-
-def _duplicate_pairs(table: pd.DataFrame, near: list[tuple[int, int, float]]) -> list[DuplicatePair]:
-    """Identical and near-identical pairs; of several equal images each is paired with the first."""
-    kinds: dict[tuple[int, int], tuple[str, float]] = {(i, j): ("near-duplicate", value) for i, j, value in near}
-    for column, kind in (("pixel_sha256", "identical pixels"), ("byte_sha256", "identical bytes")):
-        kinds.update({(i, j): (kind, 1.0) for i, j in equal_links(table[column]) if i != j})
-    columns = {column: table[column].tolist() for column in ("image_id", "label", "patient_id", "lesion_id")}
-
-    def same(column: str, i: int, j: int) -> bool:
-        return columns[column][i] == columns[column][j] != ""
-
-    return [
-        DuplicatePair(
-            columns["image_id"][i],
-            columns["image_id"][j],
-            kind,
-            value,
-            same("patient_id", i, j) or same("lesion_id", i, j),
-            not same("label", i, j),
-        )
-        for (i, j), (kind, value) in sorted(kinds.items())
-    ]
-
-
-def _sizes(split: Split, labels: Iterable[str]) -> dict[str, dict[str, int]]:
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for part, label in zip(split.parts, labels, strict=True):
-        counts[part][label] += 1
-    return {part: dict(sorted(counts[part].items())) for part in (*PARTS, UNUSED) if part in counts}

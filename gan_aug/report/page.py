@@ -11,7 +11,7 @@ import plotly.offline
 from gan_aug import __version__, files, images, runs, study
 from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.split import load_split
-from gan_aug.errors import NotFound, UserError
+from gan_aug.errors import NotFound
 from gan_aug.metrics.record import MetricRecord, evaluations
 from gan_aug.records import NOTICE, ClassifierConfig, Split, Study, from_dict
 from gan_aug.report.figures import figures_html, short_name
@@ -91,10 +91,8 @@ def write_page(path: Path, text: str) -> Path:
     UserError
         If the file cannot be written.
     """
-    try:
+    with files.writing(path):
         files.write_text(path, text)
-    except OSError as error:
-        raise UserError(f"The report cannot be written to {path}: {error.strerror}.", "Choose another file.") from error
     return path
 
 

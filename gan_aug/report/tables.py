@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_aug import files, study
-from gan_aug.errors import CorruptFile, NotFound, UserError
+from gan_aug.errors import CorruptFile, NotFound
 from gan_aug.records import to_dict
 from gan_aug.study import Analysis, ArmResult, PartResult
 
@@ -33,10 +33,8 @@ def write_json(name: str, path: Path) -> Path:
     settled, analysis = study.load_plan(name), analysis_of(name)
     values = {"plan": to_dict(settled), "plan_sha256": settled.sha256, "analysis": to_dict(analysis)}
     values["test_accesses"] = study.test_accesses(name)
-    try:
+    with files.writing(path):
         files.write_text(path, json.dumps(values, indent=1, allow_nan=False) + "\n")
-    except OSError as error:
-        raise UserError(f"The numbers cannot be written to {path}: {error.strerror}.", "Choose another file.") from error
     return path
 
 
@@ -64,12 +62,10 @@ def write_csv(name: str, folder: Path) -> list[Path]:
         "sources.csv": _source_rows(analysis),
         "predictions.csv": study.predictions(name).to_dict("records"),
     }
-    try:
+    with files.writing(folder):
         for file, rows in tables.items():
             files.write_text(folder / file, _csv(rows))
         write_json(name, folder / "study.json")
-    except OSError as error:
-        raise UserError(f"The tables cannot be written to {folder}: {error.strerror}.", "Choose another folder.") from error
     return [folder / file for file in (*tables, "study.json")]
 
 

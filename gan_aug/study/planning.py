@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 
 from gan_aug import backbones, files, runs, workspace
-from gan_aug.data import training_list
+from gan_aug.data import leaks, training_list
 from gan_aug.data.dataset import ImageSet, open_dataset
-from gan_aug.data.split import check as check_splits
 from gan_aug.data.split import load_split, thin_split
 from gan_aug.errors import InvalidValue, LeakError, NotFound
 from gan_aug.records import ClassifierConfig, Scheme, SeenImage, Split, Study, to_dict
@@ -296,7 +295,7 @@ def _check_groups(image_set: ImageSet, split: Split) -> list[str]:
     ------
     LeakError
     """
-    report = check_splits(image_set.record.name)
+    report = leaks.check(image_set.record.name)
     broken = [sentence for sentence in report.violations if sentence.startswith(f"Split {split.id} ")]
     if broken:
         raise LeakError(

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from gan_aug import catalog, jobs, runs, store
+from gan_aug import catalog, jobs, lengthening, runs, store
 from gan_aug.records import GanConfig, Run, from_dict
 from pages.components import address, chrome, run_charts, run_settings, shipped
 from pages.components.seen_runs import SeenRun
@@ -68,7 +68,7 @@ def _longer(run: Run) -> None:
         st.caption("A new run takes over what this one has learnt and goes on from there. This one stays as it is.")
         if st.form_submit_button("Go on", type="primary"):
             with st.spinner("Copying what it has learnt ..."):
-                longer = runs.lengthen(run.id, length)
+                longer = lengthening.lengthen(run.id, length)
             job = jobs.submit("train_gan", {"run_id": longer.id})
             st.session_state["launched"] = job.id
             st.rerun()

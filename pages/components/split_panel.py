@@ -4,9 +4,10 @@ import pandas as pd
 import streamlit as st
 
 from gan_aug import jobs
-from gan_aug.data import split as splitting
+from gan_aug.data import leaks
 from gan_aug.data.dataset import ImageSet
-from gan_aug.data.split import DuplicatePair, LeakReport
+from gan_aug.data.leaks import DuplicatePair, LeakReport
+from gan_aug.data.split import describe
 from gan_aug.data.taken_over import shipped_splits
 from gan_aug.records import Split
 from pages.components import chrome, thumbnails
@@ -31,12 +32,12 @@ def split_panel(image_set: ImageSet, splits: list[Split]) -> None:
 @st.cache_data(max_entries=4, show_spinner="Looking for leaks ...")
 def _checked(name: str, fingerprint: str, split_ids: tuple[str, ...]) -> LeakReport:
     """The leak check; it is made again when the dataset or its splits are others."""
-    return splitting.check(name)
+    return leaks.check(name)
 
 
 def _sizes(splits: list[Split], report: LeakReport) -> None:
     for split in splits:
-        st.markdown(f"**Split {chrome.plain(splitting.describe(split))}**")
+        st.markdown(f"**Split {chrome.plain(describe(split))}**")
         sizes = pd.DataFrame(report.sizes[split.id]).T.fillna(0).astype(int)
         st.dataframe(sizes.assign(all=sizes.sum(axis=1)), width="content")
 

@@ -139,8 +139,9 @@ def _properties(arm: Arm) -> dict[str, str]:
         "synthetic training images": _counts(arm.synthetic),
         "curated set": scheme.curated or "none",
     }
-    settings = [_generator(generator.checkpoint) for generator in arm.generators]
-    found["generator"] = " & ".join(generator.checkpoint for generator in arm.generators) or "none"
+    generators = [*(generator.checkpoint for generator in arm.generators), *arm.curated_from]
+    settings = [_generator(generator) for generator in generators]
+    found["generator"] = " & ".join(generators) or "none"
     found["generator: GAN"] = " & ".join(known.get("GAN", "unknown") for known in settings) or "none"
     for number, known in enumerate(settings, start=1):
         prefix = "generator" if len(settings) == 1 else f"generator {number}"
