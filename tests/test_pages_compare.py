@@ -319,6 +319,15 @@ def test_settings_of_a_generator_differ_only_between_generators(phantom: str) ->
     assert study_tables.arm_differences(plan, names, everything=True).set_index("Property").loc["generator: width"].tolist()[0] == "–"
 
 
+def test_a_curated_arm_names_the_generators_of_its_pictures(phantom: str) -> None:
+    make_run(DCGAN, "dcgan", phantom, "malignant")
+    plan = make_study("s", phantom, ["standard", "none"], finish=False)
+    arms = (plan.arm("standard"), dataclasses.replace(plan.arm("none"), curated_from=(f"{DCGAN}@1",)))
+    table = study_tables.arm_differences(dataclasses.replace(plan, arms=arms), ["standard", "none"]).set_index("Property")
+    assert table.loc["generator"].tolist() == ["none", f"{DCGAN}@1"]
+    assert table.loc["generator: GAN"].tolist() == ["none", "dcgan"]
+
+
 def test_no_verdict_stands_in_the_table_where_the_base_did_not_learn(phantom: str) -> None:
     make_study("s", phantom, ["none", "standard"], strength=0)
     assert table_with(open_page("compare", study="s"), "Says")["Says"].tolist() == ["withheld", ""]
