@@ -36,7 +36,8 @@ def writing(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{place} cannot be written: {error.strerror or error}.", "Make room, make it writable, or choose another place.") from error
+        todo = "Make room, make it writable, or choose another place."
+        raise UserError(f"{place} cannot be written: {error.strerror or error}.", todo) from error
 
 
 def fsync_folder(folder: Path) -> None:
