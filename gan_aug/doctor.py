@@ -86,11 +86,14 @@ def _device() -> Iterator[Check]:
 
 
 def _folders() -> Iterator[Check]:
-    for name, folder in (("workspace", workspace.home()), ("checkpoints", workspace.checkpoints())):
+    for name, place in (("workspace", workspace.home), ("checkpoints", workspace.checkpoints)):
         try:
+            folder = place()
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 pass
+        except UserError as error:
+            yield Check(name, "fail", error.what, error.todo)
         except OSError as error:
             yield Check(name, "fail", f"{folder} cannot be written: {error.strerror}.", _ELSEWHERE)
         else:
@@ -98,9 +101,13 @@ def _folders() -> Iterator[Check]:
 
 
 def _space() -> Iterator[Check]:
-    for name, folder in (("space for the workspace", workspace.home()), ("space for checkpoints", workspace.checkpoints())):
-        if not folder.is_dir():
+    for name, place in (("space for the workspace", workspace.home), ("space for checkpoints", workspace.checkpoints)):
+        try:
+            folder = place()
+        except UserError:
             continue  # its own check has said why
+        if not folder.is_dir():
+            continue
         free = shutil.disk_usage(folder).free
         state: State = "fail" if free < _NO_SPACE else "warn" if free < _LITTLE_SPACE else "ok"
         yield Check(

@@ -15,13 +15,32 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def home() -> Path:
-    """Folder of the workspace (created by whoever writes into it)."""
-    return Path(os.environ.get("GAN_AUG_HOME") or "workspace").resolve()
+    """Folder of the workspace (created by whoever writes into it).
+
+    Raises
+    ------
+    InvalidValue
+        If something else than a folder is there.
+    """
+    return _folder("GAN_AUG_HOME", "workspace")
 
 
 def checkpoints() -> Path:
-    """Folder of the run folders."""
-    return Path(os.environ.get("GAN_AUG_CHECKPOINTS") or "checkpoints").resolve()
+    """Folder of the run folders.
+
+    Raises
+    ------
+    InvalidValue
+        If something else than a folder is there.
+    """
+    return _folder("GAN_AUG_CHECKPOINTS", "checkpoints")
+
+
+def _folder(variable: str, usual: str) -> Path:
+    path = Path(os.environ.get(variable) or usual).resolve()
+    if path.exists() and not path.is_dir():  # a list of what is in it would be empty, as if nothing had been made yet
+        raise InvalidValue(f"{path} is not a folder.", f"Point {variable} at a folder, or move away what is in its place.")
+    return path
 
 
 def pretrained() -> Path:

@@ -337,7 +337,7 @@ def test_an_error_of_the_system_that_nobody_can_mend_is_a_fault_of_our_own(gan_a
     assert code == 1 and err.startswith("Something went wrong inside gan_aug: OSError")
 
 
-@pytest.mark.parametrize("arguments", [["data", "demo", "--images", "40"], ["review", "list"], ["jobs"]])
+@pytest.mark.parametrize("arguments", [["data", "demo", "--images", "40"], ["data", "list"], ["review", "list"], ["jobs"]])
 def test_a_workspace_that_is_a_file_is_named(arguments: list[str], gan_aug, monkeypatch, tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
     monkeypatch.setenv("GAN_AUG_HOME", str(tmp_path / "home"))

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from test_study import TINY, make_gan, seen_in
 
-from gan_aug import cli, jobs, report, runs, stats, study
+from gan_aug import cli, jobs, report, runs, stats, study, workspace
 from gan_aug.data import training_list
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import list_splits, load_split, make_split, usual_splits
@@ -335,6 +335,16 @@ def test_a_finished_sweep_can_be_reported_without_its_dataset(phantom: str, tmp_
     text = report.write_sweep_html("w", tmp_path / "w.html").read_text(encoding="utf-8")
     assert "phantoms" in text
     assert not study.is_phantom(dataclasses.replace(sweep, points=())), "of a dataset that is gone nobody knows"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"dcgan": 1}'])
+def test_damaged_notes_of_a_point_are_named(phantom: str, content: str) -> None:
+    sweep = plan(folds=2)
+    path = workspace.home() / "sweeps" / sweep.name / "point-1.json"
+    path.write_text(content)
+    with pytest.raises(CorruptFile) as error:
+        study.trained_for(sweep, sweep.points[0])
+    assert error.value.what == f"{path} is damaged."
 
 
 def test_a_damaged_result_is_named(phantom: str) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 from gan_aug import catalog, files, runs, workspace
 from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.split import hold_out_source, load_split, make_folds, thin_split
-from gan_aug.errors import InvalidValue, NotFound
+from gan_aug.errors import CorruptFile, InvalidValue, NotFound
 from gan_aug.records import ClassifierConfig, Scheme, Split, Study, from_dict, to_dict
 from gan_aug.schemes import parse_scheme
 from gan_aug.study.planning import default_positive, load_plan, plan, study_folder
@@ -213,9 +213,24 @@ def hold_point(sweep: Sweep, point: Point) -> AbstractContextManager[None]:
 
 
 def trained_for(sweep: Sweep, point: Point) -> dict[str, str]:
-    """Which run each recipe became for a point, so far: text of the recipe -> run id."""
+    """Which run each recipe became for a point, so far: text of the recipe -> run id.
+
+    Raises
+    ------
+    CorruptFile
+        If what was noted of it is damaged.
+    """
     path = _point_file(sweep, point)
-    return files.read_json(path) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        made = files.read_json(path)
+        whole = all(isinstance(run_id, str) for run_id in made.values())
+    except (OSError, ValueError, AttributeError):
+        whole = False
+    if not whole:
+        raise CorruptFile(f"{path} is damaged.", "Delete that file: the GANs of that point are trained anew then.")
+    return made
 
 
 def note_run(sweep: Sweep, point: Point, recipe: Recipe, run_id: str) -> None:
