@@ -1,5 +1,8 @@
 """What a training says about its own health: each alarm provoked, each silent where all is well, and none that changes a weight."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -30,6 +33,9 @@ def lines(n: int = 30, **numbers: object) -> list[dict[str, float]]:
         for i, line in enumerate(values)
     ]
 
+
+# Statistics of trainings at 64 px and 100 kimg on photographs, of benchmarks/small_data.py: what `look` reads of them.
+RECORDED = json.loads(Path(__file__).with_name("recorded_trainings.json").read_text())
 
 # A D that rates real and generated images alike, at whatever level, from the 20th tick on.
 BLIND = {
@@ -66,6 +72,35 @@ def test_variety_compares_within_a_class():
     assert health.variety(pictures, classes) == pytest.approx(0, abs=1e-6)
 
 
+# --- covering ----------------------------------------------------------------------------------------------------------------------------
+
+
+def pictures_of(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
+    """Plain pictures of the given colours, with a little noise: (N, 64, 64, 3) uint8."""
+    noise = rng.normal(0, 4, (len(colours), 64, 64, 3))
+    return np.clip(colours[:, None, None, :] + noise, 0, 255).astype(np.uint8)
+
+
+def test_pictures_like_the_training_images_cover_as_much_as_other_training_images_do():
+    rng = np.random.default_rng(0)
+    some, others, fakes = (pictures_of(rng, rng.uniform(60, 200, (100, 3))) for _ in range(3))
+    covering = health.Reference((some, None), some, others).covering(fakes)
+    assert covering == {"precision": pytest.approx(1, abs=0.15), "recall": pytest.approx(1, abs=0.15)}
+
+
+def test_good_pictures_that_are_alike_have_precision_and_no_recall():
+    rng = np.random.default_rng(0)
+    some, others = (pictures_of(rng, rng.uniform(60, 200, (100, 3))) for _ in range(2))
+    fakes = pictures_of(rng, np.repeat(some[:1].mean(axis=(1, 2)), 100, axis=0))
+    covering = health.Reference((some, None), some, others).covering(fakes)
+    assert covering["precision"] > 0.9 and covering["recall"] < 0.1
+
+
+def test_too_few_training_images_tell_nothing_of_covering():
+    few = np.zeros((health.NEIGHBOURS + 1, 64, 64, 3), np.uint8)
+    assert health.Reference((few, None), few, few).covered is None
+
+
 # --- alarms ----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -83,6 +118,16 @@ def test_healthy_statistics_raise_no_alarm():
     [
         ("collapse", "differ from each other by 5%", {"diversity": lambda i: 0.8 if i < 20 else 0.05}),
         ("collapse", "r1_gamma", {"diversity": lambda i: {10: 0.1, 20: 0.1}.get(i)}),  # never varied, measured now and then
+        (
+            "collapse",
+            "cover 30% of what",
+            {"precision": lambda i: 0.9 if i % 10 == 9 else None, "recall": lambda i: {9: 0.4, 19: 0.45, 29: 0.3}.get(i)},
+        ),
+        (
+            "collapse",
+            "recall fell to 55%",
+            {"precision": lambda i: {9: 0.8}.get(i, 0.9), "recall": lambda i: {9: 1.0, 19: 0.58, 29: 0.55}.get(i)},
+        ),
         ("strong D", "smaller d_lr", {"D/accuracy": lambda i: 0.7 if i < 25 else 0.995}),
         ("weak D", "larger d_lr", {"D/accuracy": lambda i: 0.7 if i < 20 else 0.49 + 0.02 * (i % 2)}),
         ("weak D", "is blind", {**BLIND, "diversity": 0.95}),
@@ -111,7 +156,50 @@ def test_alarms_wait_for_several_ticks():
     assert health.look(lines(**{"D/accuracy": lambda i: 0.7 if i < 21 else 0.5})) == {}
     assert health.look(lines(**{"D/loss": lambda i: 1.1 if i < 28 else 60.0})) == {}
     assert health.look(lines(diversity=lambda i: 0.8 if i < 29 else 0.05)) == {}
+    assert health.look(lines(precision=0.9, recall=lambda i: {19: 0.3, 29: 0.3}.get(i))) == {}, "two snapshots are not three"
+    assert health.look(lines(precision=0.9, recall=lambda i: {9: 1.0, 29: 0.55}.get(i))) == {}, "one is not two"
     assert health.look(lines(12, **{"D/loss": lambda i: 1.1 if i < 9 else 60.0})) == {}, "too little is known of what is usual"
+
+
+def test_recall_that_falls_with_precision_is_no_collapse():
+    """The pictures get worse, and not alike: the charts show it, and the best snapshot is an earlier one."""
+    worse = {"precision": lambda i: {9: 0.9}.get(i, 0.7), "recall": lambda i: {9: 1.0, 19: 0.58, 29: 0.55}.get(i)}
+    assert health.look(lines(**worse)) == {}
+
+
+def events(recorded: list[dict[str, float]]) -> list[tuple[int, list[str]]]:
+    """When the kinds of trouble that are told change, in thousand images, and to what."""
+    told: list[tuple[int, list[str]]] = [(0, [])]
+    for end in range(1, len(recorded) + 1):
+        kinds = sorted(health.look(recorded[:end]))
+        if kinds != told[-1][1]:
+            told.append((int(recorded[end - 1]["kimg"]), kinds))
+    return told[1:]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("dcgan small-data on isic_cc0, seed 2", []),
+        ("dcgan aidl21 on ham10000, seed 1", []),
+        ("dcgan aidl21 on ham10000, seed 2", []),
+        ("sngan small-data on isic_cc0, seed 0", []),
+        # Recall through derm 0.09 and 0.16 at the end.
+        ("sngan aidl21 on ham10000, seed 1", [(59, ["collapse"]), (100, [])]),
+        ("sngan aidl21 on ham10000, seed 2", [(59, ["collapse"])]),
+        # D's mean ratings of real and generated images differ by less than 0.001 from there to the end.
+        ("sngan small-data on ham10000, seed 1", [(44, ["weak D"])]),
+        ("sngan small-data on ham10000, seed 2", [(62, ["weak D"])]),
+        # KID 2 and 4: some few pictures.
+        ("dcgan paper on isic_cc0, seed 1", [(20, ["collapse"]), (23, ["collapse", "strong D"]), (48, ["collapse"])]),
+        (
+            "sngan paper on isic_cc0, seed 1",
+            [(19, ["collapse"]), (27, ["collapse", "strong D"]), (57, ["collapse"]), (69, ["collapse", "strong D"])],
+        ),
+    ],
+)
+def test_what_is_told_of_trainings_on_photographs(name, expected):
+    assert events(RECORDED[name]) == expected
 
 
 def test_a_loss_that_was_near_zero_may_go_back_to_its_equilibrium():
@@ -151,13 +239,14 @@ def test_a_generator_that_does_not_hear_z_is_reported(phantom, monkeypatch):
 
 
 @pytest.mark.parametrize("name", catalog.ENTRIES)
-def test_a_short_healthy_training_is_silent(phantom, monkeypatch, name):
+def test_a_short_training_is_watched_and_nothing_is_told_while_it_warms_up(phantom, monkeypatch, name):
     run = prepare(name)
     train_gan.train(run.id)
     assert runs.status(run.id).flags == ()
     stats = runs.read_stats(run.id)[0]
     assert len(stats) == 30
     assert [line["step"] for line in stats if "diversity" in line] == [5, 10, 15, 20, 25, 30]
+    assert [line["step"] for line in stats if "precision" in line and "recall" in line] == [10, 20, 30]
     # Told without the time to warm up: the first pictures are alike, and D tells them at once. Nothing else may be found.
     monkeypatch.setattr(health, "WARM_UP", 0.0)
     assert set(health.look(stats)) <= {"collapse", "strong D"}
@@ -174,7 +263,7 @@ def test_watching_changes_no_weight(phantom, monkeypatch, name):
     watched = final(prepare(name, ema_kimg=0.05))
     assert len(watched) == 3
     monkeypatch.setattr(health, "VARIETY_TICKS", 10**6)
-    monkeypatch.setattr(loop, "sample_pictures", lambda state, on: np.zeros((64, 64, 64, 3), np.uint8))
+    monkeypatch.setattr(loop, "sample_pictures", lambda state, on, n, classes: np.zeros((n, 64, 64, 3), np.uint8))
     monkeypatch.setattr(health.Watch, "add", lambda self, line: ())
     assert final(prepare(name, ema_kimg=0.05)) == watched
 

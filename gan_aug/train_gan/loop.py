@@ -156,13 +156,14 @@ def _train(run: Run, ranks: Ranks, on_tick: OnTick, should_stop: ShouldStop) -> 
 
     # Watch.
     classes = grid_classes(run)
-    real_variety = health.variety(*data.examples(classes))
+    some, others, some_classes = data.two_sets(health.COVERING)
+    reference = health.Reference(data.examples(classes), some, others)
     watch = health.Watch(folder, runs.read_stats(run.id)[0])
     variety_steps = tick_steps * health.VARIETY_TICKS
 
     def report(numbers: dict[str, float], speed: float, pictures: np.ndarray | None) -> None:
         if pictures is not None:
-            numbers["diversity"] = health.variety(pictures, classes) / max(real_variety, 1e-6)
+            numbers["diversity"] = reference.diversity(pictures, classes)
         flags = watch.add({"kimg": state.kimg, **numbers})
         line = write_tick(run.id, state.step, state.kimg, config.total_kimg, speed, numbers, flags)
         on_tick({**line, "total_kimg": config.total_kimg, "seconds_left": (total_steps - state.step) * step_images / speed})
@@ -191,7 +192,9 @@ def _train(run: Run, ranks: Ranks, on_tick: OnTick, should_stop: ShouldStop) -> 
             if due:
                 ranks.require_equal(state.networks.values(), state.step)
             if ranks.main:
-                pictures = _generate(state, on) if due or state.step % variety_steps == 0 else None
+                pictures = _generate(state, on, classes) if due or state.step % variety_steps == 0 else None
+                if due and reference.covered is not None:
+                    means |= reference.covering(sample_pictures(state, on, len(some), None if classes is None else some_classes))
                 report(means, speed, pictures)
                 if due:
                     saved = save(means, pictures)
@@ -202,7 +205,7 @@ def _train(run: Run, ranks: Ranks, on_tick: OnTick, should_stop: ShouldStop) -> 
     return ranks.from_main(lambda: saved)
 
 
-def _generate(state: Training, on: torch.device) -> np.ndarray:
+def _generate(state: Training, on: torch.device, classes: np.ndarray | None) -> np.ndarray:
     """The pictures of the 64 fixed seeds.
 
     Raises
@@ -214,4 +217,4 @@ def _generate(state: Training, on: torch.device) -> np.ndarray:
         raise Diverged(
             "A weight became infinite or not a number.", "The last good snapshot is kept. Start a new run with smaller learning rates."
         )
-    return sample_pictures(state, on)
+    return sample_pictures(state, on, GRID_SIDE**2, classes)

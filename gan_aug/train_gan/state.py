@@ -67,7 +67,20 @@ class TrainingImages:
         if classes is not None:
             pools = [(np.flatnonzero(labels == number), int((classes == number).sum())) for number in np.unique(classes)]
         rows = np.concatenate([pool[np.linspace(0, len(pool) - 1, min(most, len(pool)), dtype=int)] for pool, most in pools])
-        return self.images[torch.from_numpy(rows).to(self.images.device)].cpu().numpy(), None if classes is None else labels[rows]
+        return self._pixels(rows), None if classes is None else labels[rows]
+
+    def two_sets(self, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Two sets without an image in common, of at most ``most`` each, and the classes of the first: (N, R, R, 3) uint8, (N,) int64.
+
+        They are the same at each call, and drawn apart from all that the training draws.
+        """
+        order = np.random.default_rng(randomness.key(self.seed, "two sets")).permutation(len(self.images))
+        size = min(most, len(order) // 2)
+        some, others = (np.sort(rows) for rows in (order[:size], order[size : 2 * size]))
+        return self._pixels(some), self._pixels(others), self.labels.cpu().numpy()[some]
+
+    def _pixels(self, rows: np.ndarray) -> np.ndarray:
+        return self.images[torch.from_numpy(rows).to(self.images.device)].cpu().numpy()
 
     def load(self, step: int) -> None:
         """Take the batches of a step from the endless sequence of epochs."""
@@ -225,12 +238,19 @@ def grid_classes(run: Run) -> np.ndarray | None:
 
 
 @torch.no_grad()
-def sample_pictures(state: Training, on: torch.device) -> np.ndarray:
-    """The pictures of seeds 0 to 63: (64, R, R, 3) uint8. No weight, buffer or generator of random numbers changes."""
-    z = torch.from_numpy(latent.z_of_seeds(list(range(GRID_SIDE**2)), state.config.z_dim)).to(on)
-    classes = grid_classes(state.run)
+def sample_pictures(state: Training, on: torch.device, n: int, classes: np.ndarray | None) -> np.ndarray:
+    """The pictures of seeds 0 to n - 1, of the given classes if any: (n, R, R, 3) uint8. No weight, buffer or random number changes.
+
+    No more than the 64 of a grid are generated at a time: what is watched must not need more memory than the training.
+    """
     network = state.sampler
     was_training = network.training
-    fakes = network.eval()(z, None if classes is None else torch.from_numpy(classes).to(on)).float().cpu().permute(0, 2, 3, 1).numpy()
+    network.eval()
+    pictures = []
+    for start in range(0, n, GRID_SIDE**2):
+        seeds = list(range(start, min(start + GRID_SIDE**2, n)))
+        y = None if classes is None else torch.from_numpy(classes[seeds]).to(on)
+        fakes = network(torch.from_numpy(latent.z_of_seeds(seeds, state.config.z_dim)).to(on), y)
+        pictures.append(images.to_uint8(fakes.float().cpu().permute(0, 2, 3, 1).numpy()))
     network.train(was_training)
-    return images.to_uint8(fakes)
+    return np.concatenate(pictures)

@@ -46,8 +46,9 @@ _PANELS = (
     ("Class loss", "How far generated images are from looking like the class they were asked for.", {"G/class_loss": "generated"}, None),
     (
         "Variety of the generated images",
-        "1 is as varied as the training images. It starts low; if it falls back towards 0, the pictures become all alike.",
-        {"diversity": "generated"},
+        "1 is what training images have: how much they differ, and how many of the others they cover (recall) or resemble (precision). If "
+        "the first two fall back towards 0, the pictures become all alike.",
+        {"diversity": "difference", "recall": "recall", "precision": "precision"},
         None,
     ),
     ("Speed", "Real images shown per second.", {"images_per_second": "images per second"}, None),
