@@ -19,7 +19,9 @@ at full weight G drifts to class prototypes and collapses.
 
 ``aidl21``: z 600, batch 16, real labels 0.9. Mended against the original: real images are mapped to [-1, 1] as the fakes are, the class
 loss takes logits (no softmax before cross-entropy), BatchNorm keeps its own eps, labels are smoothed on the real side only, and the
-optimisers hold the networks that are trained after a resume.
+optimisers hold the networks that are trained after a resume. Not kept: its networks. The original's G multiplied z by an embedding of the
+class and doubled the side twice, by nearest neighbours, from a quarter of the image's; its D had spectral normalisation, BatchNorm and
+dropout 0.25 over 16 to 128 channels. Here both are DCGAN-sized, as in the other presets but ``paper``.
 """
 
 import itertools

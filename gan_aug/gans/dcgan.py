@@ -21,7 +21,8 @@ leave 7 times the energy at a period of 2 pixels that lies beside it, resizing l
 0.112 (means of three seeds), on 1,995 with medians of 0.062 and 0.042.
 
 ``aidl21``: z 256, batch 16, real labels 0.9. Mended against the original: D can be constructed (its ``nd``/``ndf`` mix-up), there is a true
-DC-GAN at 128 px (the original's was spectrally normalised), label smoothing is really applied, and only to the real side.
+DC-GAN at 128 px (the original's was spectrally normalised), label smoothing is really applied, and only to the real side. Not kept: the
+1,024 channels that the original's networks reach at 128 px; these stop at 512.
 """
 
 import torch

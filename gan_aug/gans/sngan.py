@@ -16,9 +16,10 @@
 transposed convolutions a chequerboard stays: KID was 0.104 (0.058 to 0.170) after 40 kimg, and
 0.037 (0.007 to 0.081) by resize (1,995 images at 64 px; docs/experiments.md).
 
-``aidl21``: z 256, batch 16, logistic in place of hinge loss is not kept. Mended against the original: spectral normalisation replaces
-BatchNorm instead of being stacked on it, weights are initialised before they are wrapped (afterwards the values are lost), and D returns
-logits. The real-side target of 0.9 has no meaning in a hinge loss and is left out.
+``aidl21``: z 256, batch 16, both learning rates 2e-4, transposed convolutions. Mended against the original: spectral normalisation replaces
+BatchNorm instead of being stacked on it, weights are initialised before they are wrapped (afterwards the values are lost), and the loss is
+the paper's hinge, where it was the logistic one on a sigmoid; a target of 0.9 for real images has no meaning in it. So little but the sizes
+and rates is left of what the project trained. Not kept: 1,024 channels at 128 px, which are 512.
 """
 
 from torch import Tensor, nn, relu

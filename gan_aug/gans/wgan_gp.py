@@ -18,7 +18,8 @@ fourfold rate in the place of five with one rate (two time scales: Heusel et al.
 same images (docs/experiments.md).
 
 ``aidl21``: z 256, batch 16, five critic steps, lambda 10, both learning rates 2e-4 with beta1 0.5. Mended against the original: it can be
-imported, fakes are detached in the critic step, the G step draws its own z, and images are mapped to [-1, 1] in one place.
+imported, fakes are detached in the critic step, the G step draws its own z, and images are mapped to [-1, 1] in one place. Not kept: a
+critic without any normalisation, which has the layer normalisation of the paper here, and 1,024 channels at 128 px, which are 512.
 """
 
 import torch
