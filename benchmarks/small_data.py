@@ -148,12 +148,12 @@ def cells_of(options: argparse.Namespace) -> list[Row]:
 
 def winners(cells: list[Row]) -> list[Row]:
     """Those of each GAN's best recipe on val, by the mean KID over the seeds that have been measured."""
-    kids: dict[str, dict[str, list[float]]] = {}
+    measured: dict[str, dict[str, list[Row]]] = {}
     wanted = {tuple(cell.values()) for cell in cells}
     for row in rows():
         if row["part"] == "val" and tuple(row[key] for key in CELL) in wanted:
-            kids.setdefault(row["gan"], {}).setdefault(row["recipe"], []).append(row["kid"])
-    best = {gan: min(recipes, key=lambda recipe: np.mean(recipes[recipe])) for gan, recipes in kids.items()}
+            measured.setdefault(row["gan"], {}).setdefault(row["recipe"], []).append(row)
+    best = {gan: min(recipes, key=lambda recipe: _mean_kid(recipes[recipe])) for gan, recipes in measured.items()}
     return [cell for cell in cells if cell["recipe"] == best.get(cell["gan"])]
 
 
@@ -212,31 +212,33 @@ def print_table() -> None:
 
 def _print_seeds(members: list[Row]) -> None:
     """Of each recipe that was trained from several seeds: mean and spread of KID, lowest first."""
-    recipes: dict[str, list[float]] = {}
+    recipes: dict[str, list[Row]] = {}
     for row in members:
-        recipes.setdefault(row["recipe"], []).append(row["kid"])
-    for recipe, kids in sorted(recipes.items(), key=lambda item: np.mean(item[1])):
+        recipes.setdefault(row["recipe"], []).append(row)
+    for recipe, of_recipe in sorted(recipes.items(), key=lambda item: _mean_kid(item[1])):
+        kids = list(_by_seed(of_recipe).values())
         if len(kids) > 1:
             print(f"{np.mean(kids):8.4f}  mean of {len(kids)} seeds, SD {np.std(kids, ddof=1):.4f}: {recipe}")
 
 
 def summary() -> str:
-    """KID of the presets on val through ``derm``, as a table in Markdown: mean over trainings, and each. Beside it the best preset on test.
+    """KID of the presets on val through ``derm``, as a table in Markdown: mean over seeds, and each. Beside it the best preset on test.
 
-    Splits of one dataset that differ by a few near-duplicates are taken together, so that a seed can stand twice; each has its own floor of
-    two real sets.
+    Of each dataset the split that was measured last, and one way of measuring; a seed that was trained in both arithmetics counts once, by
+    the mean of the two.
     """
-    found: dict[tuple[str, str, str], dict[tuple[str, str], list[Row]]] = {}
-    for row in sorted(rows(), key=lambda row: row["seed"]):
+    wanted = [row for row in rows() if row["kimg"] == SUMMED_KIMG and row["extractor"] == "derm"]
+    last = {row["data"]: _protocol(row) for row in wanted if row["part"] == "val"}
+    found: dict[tuple[str, str], dict[tuple[str, str], list[Row]]] = {}
+    for row in sorted(wanted, key=lambda row: row["seed"]):
         preset, _, changes = row["recipe"].partition("+")
-        if row["kimg"] == SUMMED_KIMG and row["extractor"] == "derm" and re.fullmatch(r"(width=\d+)?", changes):
-            protocol = (row["data"], row["gan"], row["weights_sha256"])
-            found.setdefault(protocol, {}).setdefault((row["part"], preset), []).append(row)
+        if _protocol(row) == last.get(row["data"]) and re.fullmatch(r"(width=\d+)?", changes):
+            found.setdefault((row["data"], row["gan"]), {}).setdefault((row["part"], preset), []).append(row)
     lines = [
         f"| data, GAN | {' | '.join(f'`{preset}`' for preset in PRESETS)} | two real sets | the best one on test |",
         "|---|" + "---|" * 5,
     ]
-    for (data, gan, _), cells in sorted(found.items()):
+    for (data, gan), cells in sorted(found.items()):
         members = {preset: cells.get(("val", preset), []) for preset in PRESETS}
         best = min(filter(members.get, PRESETS), key=lambda preset: _mean_kid(members[preset]))
         floors = dict.fromkeys(f"{row['floor']['kid']:z.3f}" for rows_of in members.values() for row in rows_of)
@@ -245,13 +247,26 @@ def summary() -> str:
     return "\n".join(lines)
 
 
+def _protocol(row: Row) -> tuple[Any, ...]:
+    """What two rows must have in common to be averaged, besides what was trained."""
+    return row["split"], row["weights_sha256"], "real_groups" in row
+
+
+def _by_seed(members: list[Row]) -> dict[int, float]:
+    """KID of each seed, the mean over its arithmetics."""
+    kids: dict[int, list[float]] = {}
+    for row in sorted(members, key=lambda row: row["seed"]):
+        kids.setdefault(row["seed"], []).append(row["kid"])
+    return {seed: float(np.mean(values)) for seed, values in kids.items()}
+
+
 def _mean_kid(members: list[Row]) -> float:
-    return float(np.mean([row["kid"] for row in members]))
+    return float(np.mean(list(_by_seed(members).values())))
 
 
 def _kids(members: list[Row]) -> str:
-    each = ", ".join(f"{row['kid']:z.3f}" for row in members)
-    return f"{_mean_kid(members):z.3f} ({each})" if len(members) > 1 else each or "-"
+    each = ", ".join(f"{kid:z.3f}" for kid in _by_seed(members).values())
+    return f"{_mean_kid(members):z.3f} ({each})" if "," in each else each or "-"
 
 
 def print_arithmetic() -> None:

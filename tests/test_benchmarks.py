@@ -50,3 +50,22 @@ def test_a_chequerboard_is_found_at_its_period(period: int) -> None:
     found = dict(zip((2, 4, 8), along_rows, strict=True))
     assert found.pop(period) > 1.5
     assert list(found.values()) == pytest.approx([1, 1], abs=0.1)
+
+
+def test_the_table_of_presets_averages_seeds_of_one_split(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    usual = {"data": "d", "split": "new", "gan": "dcgan", "kimg": 100.0, "extractor": "derm", "weights_sha256": "w", "floor": {"kid": 0.01}}
+    trained = [
+        {"split": "old", "recipe": "small-data", "seed": 0, "arithmetic": "bf16", "part": "val", "kid": 9.0},
+        {"recipe": "small-data", "seed": 1, "arithmetic": "fp32", "part": "val", "kid": 0.2},
+        {"recipe": "small-data", "seed": 0, "arithmetic": "fp32", "part": "val", "kid": 0.1},
+        {"recipe": "small-data", "seed": 1, "arithmetic": "bf16", "part": "val", "kid": 0.4},
+        {"recipe": "small-data", "seed": 1, "arithmetic": "bf16", "part": "test", "kid": 0.5},
+        {"recipe": "aidl21+width=48", "seed": 0, "arithmetic": "fp32", "part": "val", "kid": 0.7},
+        {"recipe": "aidl21+width=48", "seed": 0, "arithmetic": "fp32", "part": "val", "kid": 9.0, "real_groups": 3},
+        {"recipe": "small-data+r1_gamma=1", "seed": 0, "arithmetic": "fp32", "part": "val", "kid": 9.0},
+        {"recipe": "small-data", "seed": 2, "arithmetic": "fp32", "part": "val", "kid": 9.0, "kimg": 40.0},
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(usual | row) + "\n" for row in trained))
+    benchmark = runpy.run_path(str(ROOT / "benchmarks" / "small_data.py"))
+    monkeypatch.setitem(benchmark["rows"].__globals__, "RESULTS", tmp_path / "rows.jsonl")
+    assert benchmark["summary"]().splitlines()[2:] == ["| `d`, DC-GAN | 0.200 (0.100, 0.300) | 0.700 | - | 0.010 | 0.500 |"]
