@@ -10,6 +10,8 @@ import numpy as np
 
 from gan_aug.errors import InvalidValue
 
+Z_RECIPE = "gan_aug.latent.z_of_seed: Philox(key=seed), raw bits >> 11, Box-Muller, float32"  # as pictures say it
+
 _MAX_SEEDS = 1_000_000
 _SEED_RANGE = "Use a whole number from 0 to 18446744073709551615."
 

@@ -21,7 +21,8 @@ from gan_aug.export import as_graph
 from gan_aug.metrics.extractors import Extractor, OnProgress, open_extractor
 from gan_aug.nearest import Eyes, Record
 from gan_aug.records import to_dict
-from gan_aug.subjects import open_subject
+from gan_aug.render import check_is_gan
+from gan_aug.subjects import Generator
 
 HELD_OUT = 200  # real images that the yardstick is taken from, at most
 
@@ -29,10 +30,10 @@ _BLOCK = 64  # images between two reports
 
 
 def export_extractor(extractor: Extractor, size: int) -> Path:
-    """The graph of an extractor for images of one size, made if it is not there yet; its record, with the digest, lies beside it."""
+    """The graph of an extractor for images of one size, made if it is not there or damaged; its record, with the digest, lies beside it."""
     name = files.sha256_bytes(f"{extractor.name}\n{extractor.weights_sha256}\n{extractor.resize}\n{size}".encode())[:16]
     path = nearest.graphs() / f"{name}.onnx"
-    if path.exists() and path.with_suffix(".json").exists():
+    if _is_whole(path):
         return path
     network = extractor.network.to("cpu").eval().requires_grad_(False)
     model = as_graph(network, [torch.zeros(2, 3, size, size)], ["images"], "features")
@@ -41,6 +42,14 @@ def export_extractor(extractor: Extractor, size: int) -> Path:
     files.write_bytes(path, content)
     files.write_json(path.with_suffix(".json"), {"sha256": files.sha256_bytes(content), "extractor": extractor.name, "size": size})
     return path
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a graph has the bytes that its record names."""
+    try:
+        return files.read_json(path.with_suffix(".json"))["sha256"] == files.sha256_file(path)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def prepare(run_id: str, extractor: str = nearest.DERM, on_progress: OnProgress | None = None) -> Record:
@@ -63,8 +72,9 @@ def prepare(run_id: str, extractor: str = nearest.DERM, on_progress: OnProgress 
     UserError
         If something named does not exist, or the workspace cannot be written.
     """
-    source = open_subject(run_id)
-    run = source.run
+    run, checkpoint = runs.resolve(run_id)  # and never a folder of pictures that has the same name
+    check_is_gan(run)
+    source = Generator(run, checkpoint)
     image_set, split = open_dataset(run.dataset), load_split(run.dataset, run.split_id)
     eyes = open_extractor(extractor)
     training_list.refuse_leak(list(eyes.seen), image_set, split, f"extractor {eyes.name}")

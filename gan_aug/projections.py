@@ -2,7 +2,8 @@
 
 workspace/projections/NAME/
     origin.json      what was given, and to which generator
-    given.png        an uploaded picture, already a square of the generator's size; removed as soon as the projection has ended
+    given.png        an uploaded picture, already a square of the generator's size; removed as soon as the projection has ended, or with the
+                     whole folder where it never comes to that
     projection.png   the picture, its projection, the nearest random picture, side by side
     projection.json  records of :mod:`gan_aug.project`; written last
 """
@@ -14,7 +15,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ FAR_NEARER = 3.0  # times nearer than the nearest random picture; a picture of t
 LONG = 1.3  # length of z, relative to that of samples, beyond which a generator is outside of what it was trained on
 MAX_UPLOAD = 20  # [MB]
 
-_KEPT = 86_400  # an upload whose projection never ended goes after a day [s]
+_KEPT = 86_400  # for so long an upload waits to be projected, where nothing is known of the jobs [s]
+_UNSENT = 60  # and where it is known that none is to project it: its job is submitted right after it came [s]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +139,6 @@ def of_upload(run: Run, content: bytes, name: str) -> Origin:
             pixels = images.read_picture(path, run.config["resolution"]).pixels
         except images.ImageRejected as error:
             raise InvalidValue(f"{shown} cannot be used: {error.reason}.", "Give another picture.") from None
-    sweep()
     origin = Origin(_new_name(run), run.id, shown, None, None, None, None, runs.now())
     files.write_json(folder(origin.name) / ORIGIN, to_dict(origin))
     files.write_bytes(folder(origin.name) / GIVEN, images.png_bytes(pixels))
@@ -164,6 +165,8 @@ def given(name: str) -> Iterator[Path]:
     NotFound
         If there is no such projection, or its picture is gone.
     """
+    if not (folder(name) / ORIGIN).exists():
+        raise _gone()
     origin = _origin(name)
     with tempfile.TemporaryDirectory() as there:
         path = Path(there) / GIVEN
@@ -174,7 +177,7 @@ def given(name: str) -> Iterator[Path]:
         else:
             kept = folder(name) / GIVEN
             if not kept.exists():
-                raise NotFound("The uploaded picture is gone: it is kept for one projection alone.", "Upload it again.")
+                raise _gone()
             path.write_bytes(kept.read_bytes())
         try:
             yield path
@@ -182,12 +185,44 @@ def given(name: str) -> Iterator[Path]:
             (folder(name) / GIVEN).unlink(missing_ok=True)
 
 
-def sweep() -> None:
-    """Remove uploads whose projection never ended, such as that of a job that was taken off the queue."""
-    for path in home().glob(f"*/{GIVEN}"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > _KEPT:
-                path.unlink()
+def _gone() -> NotFound:
+    return NotFound("The uploaded picture is gone: it is kept for one projection alone.", "Upload it again.")
+
+
+def sweep(is_open: Mapping[str, bool] | None = None) -> None:
+    """Remove uploads that nobody is going to project, such as that of a job that was taken off the queue, with what was noted of them.
+
+    Parameters
+    ----------
+    is_open : mapping, optional
+        Name of a projection -> whether its job waits or runs. All that do must be in it. Uploads of jobs that have ended go at once.
+        Without it, uploads go after a day.
+    """
+    for path in home().glob("*"):
+        with contextlib.suppress(OSError):  # another process may sweep too
+            if _holds_upload(path) and _is_over(path, is_open):
+                if (path / RECORD).exists():
+                    (path / GIVEN).unlink()
+                else:
+                    shutil.rmtree(path)
+
+
+def _holds_upload(path: Path) -> bool:
+    """Whether an uploaded picture lies in a projection's folder, or the note of one that did not come to be projected."""
+    if (path / GIVEN).exists() or (path / RECORD).exists():
+        return (path / GIVEN).exists()
+    try:
+        return _read(path / ORIGIN, Origin).data is None
+    except UserError:
+        return False
+
+
+def _is_over(path: Path, is_open: Mapping[str, bool] | None) -> bool:
+    """Whether no job is going to project the upload in the folder ``path``."""
+    if is_open is not None and path.name in is_open:
+        return not is_open[path.name]
+    age = time.time() - (path / (GIVEN if (path / GIVEN).exists() else ORIGIN)).stat().st_mtime
+    return age > (_KEPT if is_open is None else _UNSENT)
 
 
 # --- results -----------------------------------------------------------------------------------------------------------------------------

@@ -3,10 +3,7 @@
 A picture is named by checkpoint, seed, class and truncation, whatever else was asked for with it.
 """
 
-import contextlib
-import csv
 import json
-import re
 import shutil
 import subprocess
 import tempfile
@@ -16,21 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from gan_aug import catalog, files, images, latent, runs
-from gan_aug.data.dataset import csv_text
+from gan_aug import catalog, files, images, latent, runs, sampled_folder
 from gan_aug.errors import InvalidValue, UserError
 from gan_aug.records import Checkpoint, Run, SyntheticImage
 from gan_aug.render import Renderer, open_generator
 
 OnProgress = Callable[[int, int, str], None]  # images done, images in all, what is being done
 
-MANIFEST = "manifest.csv"
-MANIFEST_COLUMNS = ("file", "checkpoint", "seed", "class", "truncation", "sha256")
 WALK_SUFFIXES = (".webp", ".gif", ".png", ".mp4")
 
 _CHUNK = 64  # images generated before they are written, which bounds the memory
 _MAX_FRAMES = 2000  # two and a half minutes of film
-_Z_RECIPE = "gan_aug.latent.z_of_seed: Philox(key=seed), raw bits >> 11, Box-Muller, float32"
 
 
 # --- provenance --------------------------------------------------------------------------------------------------------------------------
@@ -38,7 +31,7 @@ _Z_RECIPE = "gan_aug.latent.z_of_seed: Philox(key=seed), raw bits >> 11, Box-Mul
 
 def provenance(run: Run, checkpoint: Checkpoint, seed: int, class_name: str | None = None, truncation: float = 1.0) -> dict[str, Any]:
     """Where one synthetic image comes from and how to generate it again, as it travels inside the file."""
-    recipe = {"seed": seed, "truncation": truncation, "z": f"{_Z_RECIPE}; times truncation"}
+    recipe = {"seed": seed, "truncation": truncation, "z": sampled_folder.Z_OF_ONE}
     return {**runs.statement(), **_origin(run, checkpoint, class_name), **recipe}
 
 
@@ -50,7 +43,7 @@ def walk_provenance(references: list[str], seeds: list[int], frames: int, class_
         run, checkpoint = runs.resolve(reference)
         origins.append(_origin(run, checkpoint, " to ".join(run.classes) if through_classes else class_name))
     path = "classes mixed in even steps" if through_classes else "gan_aug.latent.walk between the seeds"
-    recipe = {"seeds": seeds, "frames": frames, "z": f"{_Z_RECIPE}; {path}"}
+    recipe = {"seeds": seeds, "frames": frames, "z": f"{latent.Z_RECIPE}; {path}"}
     return {**runs.statement(), "generators": origins, **recipe}
 
 
@@ -146,7 +139,8 @@ def sample_to_folder(
 ) -> Path:
     """Generate the images of some seeds as PNG files with their provenance inside, and list them in ``manifest.csv``.
 
-    A folder that this function filled before is added to, and whole pictures in it are kept, so an interrupted call can be repeated.
+    A folder that this function filled before is added to, and whole pictures in it are kept, so a call that was interrupted or killed can
+    be repeated. Pictures that a killed call has left unlisted are listed, by what they say of themselves.
 
     Returns
     -------
@@ -157,22 +151,25 @@ def sample_to_folder(
     ------
     UserError
         As :func:`sample`; and if ``out`` holds anything else, or pictures of the same names but other origin, or cannot be written.
+    Busy
+        If another process is sampling into ``out``.
     """
     run, checkpoint, renderer = open_generator(reference)
     _generate(renderer, [], class_numbers(run, class_name, 0), truncation)  # raises what is wrong before anything is written
+    sampled_folder.read_manifest(out)  # as does this
     label = class_name or run.class_name
-    suffix = "-" + re.sub(r"[^A-Za-z0-9]+", "_", label) if catalog.entry(run.spec).conditional else ""
-    wanted = {f"seed{seed:06d}{suffix}.png": seed for seed in seeds}
+    wanted = {sampled_folder.file_name(run.spec, seed, label): seed for seed in seeds}
     common = {"checkpoint": checkpoint.id, "class": label or "", "truncation": str(float(truncation))}
-    rows = _read_manifest(out)
-    for name in wanted.keys() & rows.keys():
-        if common.items() - rows[name].items():
-            there = ", ".join(rows[name][column] for column in ("checkpoint", "class", "truncation"))
-            raise InvalidValue(f"{out / name} is there already, generated otherwise ({there}).", "Choose an empty or a new folder.")
-    missing = [name for name in wanted if name not in rows or not _is_whole(out / name, rows[name]["sha256"])]
-    done = len(wanted) - len(missing)
-    with files.writing(out):
-        _write_manifest(out, rows)  # marks the folder as ours before the first picture
+    with files.writing(out), sampled_folder.alone(out):
+        rows = sampled_folder.read_manifest(out)
+        rows |= sampled_folder.unlisted(out, rows)
+        for name in wanted.keys() & rows.keys():
+            if common.items() - rows[name].items():
+                there = ", ".join(rows[name][column] for column in ("checkpoint", "class", "truncation"))
+                raise InvalidValue(f"{out / name} is there already, generated otherwise ({there}).", "Choose an empty or a new folder.")
+        missing = [name for name in wanted if name not in rows or not sampled_folder.is_whole(out / name, rows[name]["sha256"])]
+        done = len(wanted) - len(missing)
+        sampled_folder.write_manifest(out, rows)  # marks the folder as ours before the first picture
         try:
             for start in range(0, len(missing), _CHUNK):
                 names = missing[start : start + _CHUNK]
@@ -181,39 +178,13 @@ def sample_to_folder(
                     content = images.png_bytes(image, provenance(run, checkpoint, wanted[name], label, truncation))
                     files.write_bytes(out / name, content)
                     rows[name] = {"file": name, "seed": str(wanted[name]), "sha256": files.sha256_bytes(content), **common}
+                sampled_folder.add_to_manifest(out, [rows[name] for name in names])
                 done += len(names)
                 if on_progress:
                     on_progress(done, len(wanted), f"generating with {checkpoint.id}")
         finally:
-            _write_manifest(out, rows)
-    return out / MANIFEST
-
-
-def _is_whole(path: Path, sha256: str) -> bool:
-    return path.exists() and files.sha256_file(path) == sha256
-
-
-def _read_manifest(folder: Path) -> dict[str, dict[str, str]]:
-    """The rows of the folder's manifest by file name; none for a folder that is new or empty.
-
-    Raises
-    ------
-    InvalidValue
-        If the folder holds anything else.
-    """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return {}
-    with contextlib.suppress(OSError, UnicodeDecodeError, csv.Error), (folder / MANIFEST).open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        if tuple(reader.fieldnames or ()) == MANIFEST_COLUMNS:
-            rows = [row | {"class": row["class"].removeprefix("'")} for row in reader if None not in row.values()]  # see csv_text
-            return {row["file"]: row for row in rows if (folder / row["file"]).is_file()}
-    raise InvalidValue(f"{folder} is not an empty folder, nor one that was filled by sampling.", "Choose an empty or a new folder.")
-
-
-def _write_manifest(folder: Path, rows: dict[str, dict[str, str]]) -> None:
-    lines = [tuple(rows[name][column] for column in MANIFEST_COLUMNS) for name in sorted(rows)]
-    files.write_text(folder / MANIFEST, csv_text(MANIFEST_COLUMNS, lines))
+            sampled_folder.write_manifest(out, rows)
+    return out / sampled_folder.MANIFEST
 
 
 # --- walks -------------------------------------------------------------------------------------------------------------------------------
@@ -221,6 +192,8 @@ def _write_manifest(folder: Path, rows: dict[str, dict[str, str]]) -> None:
 
 def walk(references: list[str], seeds: list[int], frames: int, class_name: str | None = None) -> np.ndarray:
     """The way from seed to seed, generated from the same latent vectors by one or several generators.
+
+    Beside a conditional generator, which is told the class, one that was trained without labels generates as ever.
 
     Returns
     -------
@@ -237,8 +210,13 @@ def walk(references: list[str], seeds: list[int], frames: int, class_name: str |
     if len(set(shapes.values())) > 1:
         listed = "; ".join(f"{name} has {shape}" for name, shape in shapes.items())
         raise InvalidValue(f"These generators cannot be shown on one walk: {listed}.", "Choose runs of the same z_dim and resolution.")
+    conditional = {run.id for run, _, _ in opened if catalog.entry(run.spec).conditional}
     z = latent.walk(seeds, frames, opened[0][2].z_dim)
-    return np.stack([renderer.render(z, class_numbers(run, class_name, frames)) for run, _, renderer in opened])
+    rows = []
+    for run, _, renderer in opened:
+        untold = conditional and run.id not in conditional and run.class_name is None
+        rows.append(renderer.render(z, class_numbers(run, None if untold else class_name, frames)))
+    return np.stack(rows)
 
 
 def _check_frames(frames: int) -> None:
@@ -286,7 +264,7 @@ def plane(reference: str, x: float, y: float, class_name: str | None = None) -> 
 def plane_provenance(reference: str, x: float, y: float, class_name: str | None = None) -> dict[str, Any]:
     """Where the picture of :func:`plane` comes from."""
     run, checkpoint = runs.resolve(reference)
-    recipe = {"x": x, "y": y, "z": f"{_Z_RECIPE}; gan_aug.latent.plane at (x, y), corners seed = x + 1000 y"}
+    recipe = {"x": x, "y": y, "z": f"{latent.Z_RECIPE}; gan_aug.latent.plane at (x, y), corners seed = x + 1000 y"}
     return {**runs.statement(), **_origin(run, checkpoint, class_name), **recipe}
 
 

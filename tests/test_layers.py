@@ -17,7 +17,20 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
     {"records", "fields", "errors", "files", "workspace", "latent", "images", "randomness", "native_memory"},
     {"onnx_session", "onnx_files", "runs", "lengthening", "checkpoint", "store", "migrations", "data", "catalog", "device", "backbones"},
-    {"gans", "classifier", "schemes", "metrics", "stats", "render", "reviews", "readings", "training", "nearest", "projections"},
+    {
+        "gans",
+        "classifier",
+        "schemes",
+        "metrics",
+        "stats",
+        "render",
+        "sampled_folder",
+        "reviews",
+        "readings",
+        "training",
+        "nearest",
+        "projections",
+    },
     {
         "train_gan",
         "train_classifier",
@@ -43,7 +56,7 @@ FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 # What pages show is computed elsewhere. These hold models or fit them; with torch in the web process a page was several times slower.
 HEAVY = {"torch", "torchvision", "efficientnet_pytorch", "pytorch_fid", "sklearn"}
 LIGHT = (FLOORS[0] | FLOORS[1]) - {"checkpoint", "device"} | {"schemes", "stats", "render", "reviews", "readings"}
-LIGHT |= {"sample", "directions", "study", "report", "nearest", "projections"}
+LIGHT |= {"sample", "sampled_folder", "directions", "study", "report", "nearest", "projections"}
 
 # A training machine need not have these.
 OFFICE = {"sqlalchemy", "alembic", "typer", "streamlit"}

@@ -154,6 +154,27 @@ def test_without_its_graph_a_comparison_must_be_prepared_again(phantom: str) -> 
     assert nearest.opened(run, EYES) is not None
 
 
+@pytest.mark.parametrize("suffix", [".onnx", ".json"])
+def test_a_damaged_graph_is_made_anew(phantom: str, suffix: str) -> None:
+    run = make_run(RUN, "dcgan", phantom, "malignant")
+    graph = nearest.graphs() / nearest_making.prepare(RUN, EYES).graph
+    whole = graph.read_bytes()
+    path = graph.with_suffix(suffix)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    nearest_making.prepare(RUN, EYES)
+    assert graph.read_bytes() == whole
+    assert nearest.opened(run, EYES).find(open_dataset(phantom).images[:1])
+
+
+def test_a_folder_that_is_named_like_the_run_is_not_meant(phantom: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(RUN, "dcgan", phantom, "malignant")
+    (tmp_path / RUN).mkdir()
+    (tmp_path / RUN / "seed000000.png").write_bytes(b"a picture that was sampled")
+    monkeypatch.chdir(tmp_path)
+    nearest_making.prepare(RUN, EYES)
+    assert nearest.opened(run, EYES) is not None
+
+
 def test_a_damaged_graph_is_refused(prepared: nearest.Space, tmp_path: Path) -> None:
     path = tmp_path / "graph.onnx"
     path.write_bytes((nearest.graphs() / prepared.record.graph).read_bytes()[:-1] + b"x")

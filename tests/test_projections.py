@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from test_pages import _as_on_the_server, open_page  # noqa: F401 (the fixture applies here too)
 from tiny_gans import make_gan
 
 from gan_aug import images, jobs, projections, runs, sample
@@ -95,6 +96,59 @@ def test_an_upload_that_nobody_projects_goes_after_a_day(run: runs.Run) -> None:
     projections.sweep()
     assert not path.exists()
     assert (projections.folder(new.name) / projections.GIVEN).exists()
+
+
+def upload(run: runs.Run, seconds_ago: float = 0) -> projections.Origin:
+    """An uploaded picture."""
+    origin = projections.of_upload(run, photograph(), "Mrs Smith.jpg")
+    for path in projections.folder(origin.name).iterdir():
+        os.utime(path, (time.time() - seconds_ago,) * 2)
+    return origin
+
+
+def kept() -> set[str]:
+    return {path.name for path in projections.home().iterdir()}
+
+
+def test_an_upload_goes_once_its_job_has_ended_and_stays_while_it_waits(run: runs.Run) -> None:
+    waits, ended, fresh = upload(run, 90_000), upload(run), upload(run)
+    upload(run, 90)  # and nobody has asked for its projection
+    projections.sweep({waits.name: True, ended.name: False})
+    assert kept() == {waits.name, fresh.name}, "even the note with the name of the file; a job may be about to be asked for"
+    assert (projections.folder(waits.name) / projections.GIVEN).exists()
+
+
+def test_what_was_noted_of_a_failed_upload_goes_and_of_an_image_of_a_dataset_stays(run: runs.Run) -> None:
+    failed, image = upload(run), projections.of_dataset(run, "phantom", an_id("train"))
+    job = jobs.submit("project", {"name": failed.name, "reference": "gone", **QUICK})
+    assert jobs.run_job(job.id).status == "failed"
+    projections.sweep({failed.name: False, image.name: False})
+    assert kept() == {image.name}, "its job can be tried again"
+    again = jobs.run_job(jobs.resume(job.id).id)
+    assert "Upload it again" in again.message
+
+
+def test_of_a_job_that_was_killed_at_its_very_end_the_result_stays_without_the_upload(run: runs.Run) -> None:
+    origin = upload(run)
+    given = (projections.folder(origin.name) / projections.GIVEN).read_bytes()
+    assert do(origin.name).status == "done"
+    (projections.folder(origin.name) / projections.GIVEN).write_bytes(given)
+    projections.sweep({origin.name: False})
+    assert not (projections.folder(origin.name) / projections.GIVEN).exists()
+    assert [found.origin for found in projections.finished(RUN)] == [origin]
+
+
+def test_the_page_removes_the_upload_of_a_job_that_was_stopped_before_it_began(run: runs.Run) -> None:
+    stopped, waits = upload(run), upload(run)
+    for origin in (stopped, waits):
+        jobs.submit("project", {"name": origin.name, "reference": RUN, **QUICK})
+    app = open_page("explore", mode="project", run=RUN)
+    assert kept() == {stopped.name, waits.name}
+    job = next(job for job in jobs.list_jobs() if job.arguments["name"] == stopped.name)
+    app.button(key=f"stop-{job.id}").click().run()
+    assert not app.exception and not app.error
+    assert jobs.get(job.id).status == "cancelled"
+    assert kept() == {waits.name}
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """Synthetic images by seed, in folders and as walks: each picture the same whatever it is asked for with, each file with its origin."""
 
+import contextlib
 import csv
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +15,11 @@ import pytest
 from PIL import Image
 from tiny_gans import make_gan
 
-from gan_aug import files, images, onnx_files, runs, sample
-from gan_aug.errors import InvalidValue, NotFound, UserError
+from gan_aug import files, images, onnx_files, runs, sample, sampled_folder
+from gan_aug.errors import Busy, InvalidValue, NotFound, UserError
 from gan_aug.export import export_onnx
 from gan_aug.records import SyntheticImage
+from gan_aug.subjects import open_subject
 
 SIDE = 64
 
@@ -116,7 +119,7 @@ def test_a_folder_of_pictures(tmp_path):
     rows = manifest(path.parent)
     assert list(rows) == ["seed000003.png", "seed000017.png"]
     row = rows["seed000017.png"]
-    assert tuple(row) == sample.MANIFEST_COLUMNS
+    assert tuple(row) == sampled_folder.MANIFEST_COLUMNS
     assert (row["checkpoint"], row["seed"], row["class"], row["truncation"]) == ("one@3.2", "17", "malignant", "0.8")
     assert row["sha256"] == files.sha256_file(path.parent / "seed000017.png")
     picture = np.asarray(Image.open(path.parent / "seed000017.png"))
@@ -181,6 +184,120 @@ def test_an_interrupted_call_can_be_repeated(tmp_path, monkeypatch):
     assert list(manifest(tmp_path)) == [f"seed00000{seed}.png" for seed in range(4)]
 
 
+KILLED = """
+import os, signal, sys
+from gan_aug import sample
+sample._CHUNK = 2
+replace = os.replace
+def killed(temporary, path):
+    if path.name == "seed000003.png":
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(temporary, path)
+os.replace = killed
+sample.sample_to_folder("one", [0, 1, 2, 3, 4], sample.Path(sys.argv[1]))
+"""
+
+
+def test_a_killed_call_can_be_repeated_and_its_pictures_stay_those_of_their_generator(tmp_path):
+    child = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=Path(__file__).parent.parent)
+    assert child.returncode == -signal.SIGKILL
+    assert list(manifest(tmp_path)) == ["seed000000.png", "seed000001.png"], "listed as they come"
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.png")}
+    assert sorted(path.name for path in kept) == ["seed000000.png", "seed000001.png", "seed000002.png"]
+    with pytest.raises(InvalidValue, match=r"seed000002\.png is there already, generated otherwise \(one@3\.2, malignant, 1\.0\)"):
+        sample.sample_to_folder("two", [2], tmp_path)
+    sample.sample_to_folder("two", [9], tmp_path)
+    assert manifest(tmp_path)["seed000002.png"]["checkpoint"] == "one@3.2", "listed, whatever else is asked for"
+    sample.sample_to_folder("one", [0, 1, 2, 3, 4], tmp_path)
+    rows = manifest(tmp_path)
+    assert {name: row["seed"] for name, row in rows.items()} == {f"seed{seed:06d}.png": str(seed) for seed in (0, 1, 2, 3, 4, 9)}
+    assert all(row["sha256"] == files.sha256_file(tmp_path / name) for name, row in rows.items())
+    assert all(path.stat().st_mtime_ns == moment for path, moment in kept.items())
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["manifest.csv", *rows], "nothing of the killed call is left"
+
+
+def test_a_call_that_was_killed_before_its_first_picture_can_be_repeated(tmp_path):
+    (tmp_path / ".manifest.csv.ab12cd34.tmp").write_text("file,chec")
+    (tmp_path / sampled_folder._LOCK).touch()
+    sample.sample_to_folder("one", [0], tmp_path)
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["manifest.csv", "seed000000.png"]
+
+
+def test_a_line_that_a_power_cut_tore_off_is_written_again(tmp_path):
+    sample.sample_to_folder("both", [0, 1], tmp_path, "benign")
+    whole = (tmp_path / "manifest.csv").read_bytes()
+    for missing in (1, 5, 70, 90):
+        (tmp_path / "manifest.csv").write_bytes(whole[:-missing])
+        sample.sample_to_folder("both", [0], tmp_path, "benign")
+        assert (tmp_path / "manifest.csv").read_bytes() == whole
+
+
+@pytest.mark.parametrize("how", ["foreign", "torn", "changed", "renamed", "walk", "direction"])
+def test_an_unlisted_picture_that_is_not_what_its_name_says_is_named(tmp_path, how):
+    """Who measures the folder would take it for one of the generator's."""
+    sample.sample_to_folder("one", [0, 1], tmp_path)
+    path = tmp_path / "seed000007.png"
+    content = (tmp_path / "seed000001.png").read_bytes()
+    said = sample.provenance(*runs.resolve("one"), 7, "malignant")
+    picture = np.full((SIDE, SIDE, 3), 9, np.uint8)
+    path.write_bytes(
+        {
+            "foreign": images.png_bytes(picture),
+            "torn": images.png_bytes(picture, said)[:-20],
+            "changed": images.png_bytes(picture, said)[:-40] + b"x" + images.png_bytes(picture, said)[-39:],
+            "renamed": content,
+            "walk": images.png_bytes(picture, sample.walk_provenance(["one"], [7, 8], 4)),
+            "direction": images.png_bytes(picture, said | {"z": said["z"] + "; gan_aug.latent.along the direction"}),
+        }[how]
+    )
+    with pytest.raises(InvalidValue, match=r"seed000007\.png is not listed in manifest\.csv") as caught:
+        sample.sample_to_folder("one", [2], tmp_path)
+    assert "Move it elsewhere" in caught.value.todo
+    assert not (tmp_path / "seed000002.png").exists()
+    path.write_bytes(images.png_bytes(picture, said))
+    sample.sample_to_folder("one", [2], tmp_path)
+    assert list(manifest(tmp_path)) == [f"seed{seed:06d}.png" for seed in (0, 1, 2, 7)]
+
+
+def test_two_calls_do_not_fill_one_folder_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(sample, "_CHUNK", 2)
+    told = []
+
+    def another(done: int, total: int, what: str) -> None:
+        with pytest.raises(Busy, match="is being filled by another process") as caught:
+            sample.sample_to_folder("one", [5, 6], tmp_path)
+        told.append(caught.value.todo)
+        assert open_subject(str(tmp_path)).files == tuple(sorted(tmp_path.glob("*.png"))), "the lock is no picture"
+
+    sample.sample_to_folder("one", [0, 1, 2], tmp_path, on_progress=another)
+    assert told == ["Wait for it to end, or stop it first."] * 2
+    sample.sample_to_folder("one", [5, 6], tmp_path)
+    names = [f"seed{seed:06d}.png" for seed in (0, 1, 2, 5, 6)]
+    assert list(manifest(tmp_path)) == names
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["manifest.csv", *names]
+
+
+def test_a_lock_that_its_holder_took_away_keeps_nobody_out(tmp_path, monkeypatch):
+    """Of three calls at one moment: the first ends and takes its lock away, this one gets that lock, and the third makes a new one."""
+    lock, hold = tmp_path / sampled_folder._LOCK, files.hold
+
+    @contextlib.contextmanager
+    def too_late(path: Path, what: str):
+        monkeypatch.setattr(sample.files, "hold", hold)
+        with hold(path, what):
+            lock.unlink()
+            third.enter_context(hold(lock, "The third is at work"))
+            yield
+
+    with contextlib.ExitStack() as third:
+        monkeypatch.setattr(sample.files, "hold", too_late)
+        with pytest.raises(Busy, match="is being filled"):
+            sample.sample_to_folder("one", [0], tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == [sampled_folder._LOCK]
+    sample.sample_to_folder("one", [0], tmp_path)
+    assert not lock.exists()
+
+
 def test_other_peoples_folders_are_left_alone(tmp_path):
     (tmp_path / "patient.txt").write_text("mine")
     with pytest.raises(InvalidValue, match="not an empty folder"):
@@ -238,6 +355,20 @@ def test_the_same_z_through_several_generators():
     np.testing.assert_array_equal(frames[0], sample.walk(["one"], [1, 2], 4)[0])
     np.testing.assert_array_equal(frames[1], sample.walk(["two"], [1, 2], 4)[0])
     assert (frames[0] != frames[1]).any()
+
+
+def test_a_class_is_given_to_the_generators_that_take_one():
+    export_onnx(make_gan("dcgan", "unlabelled"))
+    frames = sample.walk(["unlabelled", "both"], [1, 2], 4, "malignant")
+    np.testing.assert_array_equal(frames[0], sample.walk(["unlabelled"], [1, 2], 4)[0])
+    np.testing.assert_array_equal(frames[1], sample.walk(["both"], [1, 2], 4, "malignant")[0])
+    said = sample.walk_provenance(["unlabelled", "both"], [1, 2], 4, "malignant")["generators"]
+    assert [generator["class"] for generator in said] == [None, "malignant"]
+    assert "all classes" in said[0]["label"]
+    with pytest.raises(InvalidValue, match="both generates the class it is asked for, and none was named"):
+        sample.walk(["unlabelled", "both"], [1, 2], 4)
+    with pytest.raises(InvalidValue, match="unlabelled was trained without labels"):
+        sample.walk(["unlabelled", "two"], [1, 2], 4, "malignant")
 
 
 def test_generators_that_cannot_share_a_walk():

@@ -19,6 +19,7 @@ EFFORTS = {"100": "Quick", "300": "Usual", "1000": "Thorough"}  # steps of the d
 
 def mode(found: dict[str, Run]) -> None:
     """The whole mode, below the notes."""
+    _sweep()
     run, checkpoint, class_name = generators.pick(found)
     if "effort" not in st.query_params:
         st.session_state.setdefault("effort", "300")
@@ -33,6 +34,12 @@ def mode(found: dict[str, Run]) -> None:
             _submit(origin, checkpoint, class_name, int(steps))
     job_cards.panel("project", recent=3, only=lambda job: _is_of(job, run))
     _results(run)
+
+
+def _sweep() -> None:
+    """What was uploaded for a job that was stopped before it began, or was killed, does not stay."""
+    oldest_first = reversed([job for job in jobs.list_jobs() if job.kind == "project"])
+    projections.sweep({str(job.arguments.get("name")): job.status in jobs.OPEN for job in oldest_first})
 
 
 def _submit(origin: Origin, checkpoint: Checkpoint, class_name: str | None, steps: int) -> None:
