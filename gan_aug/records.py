@@ -180,7 +180,7 @@ class GanConfig:
     @property
     def total_steps(self) -> int:
         """Steps of G in the whole training."""
-        return math.ceil(self.total_kimg * 1000 / self.step_images)
+        return math.ceil(round(self.total_kimg * 1000, 6) / self.step_images)  # 32.112 thousand are 32,112.000000000004 in floats
 
 
 @dataclasses.dataclass(frozen=True)

@@ -412,6 +412,40 @@ def test_gradient_penalty_of_a_linear_critic(norm):
     assert torch.isfinite(critic.w.grad).all()
 
 
+class QuadraticCritic(nn.Module):
+    """D(x) = w |x|^2 / 2, whose gradient w x differs from image to image."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, images):
+        return self.w * images.square().sum(dim=(1, 2, 3)) / 2
+
+
+def of_size(*norms: float) -> torch.Tensor:
+    """Multiples of one image of norm 1."""
+    direction = torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(1))
+    return torch.tensor(norms)[:, None, None, None] * direction / direction.norm()
+
+
+def test_gradient_penalty_is_taken_on_the_line_between_real_and_fake(monkeypatch):
+    """Real images of norm 1 and fakes of norm 5, at 0, 1/4, 3/4 and 1 of the way: gradients of 1, 2, 4 and 5 times w."""
+    monkeypatch.setattr(torch, "rand", lambda *shape, **_: torch.tensor([0, 0.25, 0.75, 1]).view(shape))
+    critic = QuadraticCritic()
+    penalty = wgan_gp.gradient_penalty(critic, of_size(1, 1, 1, 1), of_size(5, 5, 5, 5))
+    assert penalty.item() == pytest.approx((0**2 + 1**2 + 3**2 + 4**2) / 4, rel=1e-5)
+    penalty.backward()
+    assert critic.w.grad.item() == pytest.approx(2 * (0 * 1 + 1 * 2 + 3 * 4 + 4 * 5) / 4, rel=1e-5)
+
+
+def test_gradient_penalty_draws_a_place_on_the_line_for_each_image():
+    """Real images of nothing and fakes of norm 4: the mean of (4t - 1)^2 is 7/3 for t from 0 to 1."""
+    torch.manual_seed(0)
+    penalty = wgan_gp.gradient_penalty(QuadraticCritic(), of_size(*[0] * 4000), of_size(*[4] * 4000))
+    assert penalty.item() == pytest.approx(7 / 3, abs=0.1)
+
+
 def test_wgan_losses():
     critic = LinearCritic(2.0)
     real, fake = torch.randn(4, 3, 64, 64), torch.randn(4, 3, 64, 64)
@@ -462,6 +496,14 @@ def test_r1_of_a_linear_d(norm):
     D = LinearCritic(norm)
     penalty = r1_penalty(D, torch.randn(4, 3, 64, 64))
     assert penalty.item() == pytest.approx(norm**2, abs=1e-5)
+
+
+def test_r1_of_a_quadratic_d_is_taken_at_the_images_it_is_given():
+    D = QuadraticCritic()
+    penalty = r1_penalty(D, of_size(1, 2, 4))
+    assert penalty.item() == pytest.approx((1 + 4 + 16) / 3, rel=1e-5)
+    penalty.backward()
+    assert D.w.grad.item() == pytest.approx(2 * (1 + 4 + 16) / 3, rel=1e-5)
 
 
 # --- augmentation ------------------------------------------------------------------------------------------------------------------------

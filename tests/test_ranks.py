@@ -15,16 +15,18 @@ import rank_tasks
 import torch
 from served import free_port
 
-from gan_aug import catalog, checkpoint, runs, train_gan
+from gan_aug import checkpoint, runs, train_gan
 from gan_aug.errors import InvalidValue
+from gan_aug.records import GanConfig, from_dict
 from gan_aug.train_gan.ranks import Ranks, digest
+from gan_aug.train_gan.state import TrainingImages
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def prepare(name: str, **more: object) -> str:
-    """A run of twelve steps of eight images, with a snapshot every four."""
-    step = 8 * catalog.gan_config(name).d_steps / 1000
+    """A run of twelve steps of eight images for each step of D, with a snapshot every four."""
+    step = 8 * more.get("d_steps", 1) / 1000
     settings = {"z_dim": 8, "width": 4, "batch_size": 8, "ema_kimg": 0.05, "r1_every": 2}
     settings |= {"total_kimg": 12 * step, "tick_kimg": 2 * step, "snapshot_kimg": 4 * step, **more}
     return train_gan.prepare(name, "phantom", settings=settings, seed=3, device_name="cpu").id
@@ -60,13 +62,15 @@ def saved_digest(run_id: str) -> str:
 
 
 # One with batch statistics, R1 and adaptive DiffAugment, one with two penalties and none of these, one whose D changes buffers in every
-# pass, and one with five D steps.
-@pytest.mark.parametrize(("name", "more"), [("dcgan", {"augment_target": 0.01}), ("r3gan", {}), ("sngan", {}), ("wgan_gp", {})])
+# pass, one with two D steps, and one with classes.
+@pytest.mark.parametrize(
+    ("name", "more"), [("dcgan", {"augment_target": 0.01}), ("r3gan", {}), ("sngan", {}), ("wgan_gp", {"d_steps": 2}), ("acgan", {})]
+)
 def test_two_ranks_hold_the_same_weights_and_a_resumed_run_ends_with_those_of_an_uninterrupted_one(phantom, tmp_path, name, more):
     straight, broken = prepare(name, **more), prepare(name, **more)
     first, second = on_two_ranks(tmp_path, "train", straight, broken)
     assert first == second
-    assert (first["share"] or 0) > 0 if more else first["share"] is None
+    assert (first["share"] or 0) > 0 if "augment_target" in more else first["share"] is None
     assert first["stopped_at"] == 5
     assert first["straight"] == first["broken"] == saved_digest(straight) == saved_digest(broken)
 
@@ -176,6 +180,22 @@ def test_a_batch_that_cannot_be_shared_out_is_refused():
             Ranks(0, 4).share(batch_size)
         advised = int(refusal.value.todo.split("--batch ")[1])
         assert Ranks(0, 4).share(advised) >= 2
+
+
+def test_each_rank_sees_its_share_of_the_images_with_their_classes(phantom):
+    run = runs.load_run(prepare("acgan", d_steps=2, dihedral=False))
+    config = from_dict(GanConfig, run.config)
+    whole, *shares = (TrainingImages(run, config, torch.device("cpu"), ranks) for ranks in (Ranks(), Ranks(0, 2), Ranks(1, 2)))
+    for step in range(3):
+        for data in (whole, *shares):
+            data.load(step)
+        for turn in range(2):
+            images, labels = whole.batch(turn)
+            assert set(labels.tolist()) == {0, 1}
+            (first, first_labels), (second, second_labels) = (data.batch(turn) for data in shares)
+            assert len(first) == len(second) == 4
+            assert torch.equal(torch.cat([first, second]), images)
+            assert torch.equal(torch.cat([first_labels, second_labels]), labels)
 
 
 def test_alone_nothing_is_exchanged():

@@ -51,6 +51,11 @@ def test_unknown_keys_are_named_with_those_there_are():
     assert "batch_size" in caught.value.todo
 
 
+@pytest.mark.parametrize(("kimg", "steps"), [(32.112, 2007), (32.113, 2008), (0.016, 1), (0.001, 1), (100, 6250)])
+def test_a_training_has_no_step_too_many(kimg, steps):
+    assert GanConfig(batch_size=16, total_kimg=float(kimg)).total_steps == steps
+
+
 def test_frozen_random_features_are_refused():
     with pytest.raises(InvalidValue, match="frozen_blocks"):
         ClassifierConfig(frozen_blocks=3)

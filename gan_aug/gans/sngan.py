@@ -6,8 +6,9 @@
 | iteration each forward pass                                          | as the paper's code                           |
 | no other normalisation in D; LeakyReLU 0.1                           | yes                                           |
 | hinge loss (eq. 16, 17)                                              | yes                                           |
-| SNDCGAN networks of table 3: 512, 256, 128, 64 in G; seven           | yes                                           |
-| convolutions, 3x3 and 4x4, 64 to 512 in D                            |                                               |
+| SNDCGAN networks of table 3: 512, 256, 128, 64 in G; seven           | yes, but the 4x4 layers of D have the widths  |
+| convolutions, 3x3 and 4x4, 64 to 512 in D                            | of the authors' code, twice the table's, and  |
+|                                                                      | BatchNorm follows G's dense layer, as there   |
 | Adam 2e-4, betas (0.5, 0.999); one D step; batch 64                  | yes                                           |
 | ResNet networks, linear decay to zero                                | no; ``lr_decay`` is the latter                |
 
