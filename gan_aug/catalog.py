@@ -202,7 +202,7 @@ def entry(name: str) -> Entry:
     raise NotFound(f"There is no GAN {name!r}.", f"Choose one of {', '.join(ENTRIES)}.")
 
 
-def gan_config(name: str, preset: str = "small-data", **settings: Any) -> GanConfig:
+def gan_config(name: str, preset: str = "small-data", /, **settings: Any) -> GanConfig:
     """The configuration of a GAN's preset, with some settings replaced.
 
     What the preset sets for the DCGAN-sized networks and those of the paper do not read is left at its default where these were asked for.

@@ -1,10 +1,13 @@
 """Jobs, without processes of their own: arguments, states, slots, the work of a job in this process. With processes: tests/faults."""
 
 import dataclasses
+import errno
 import fcntl
+import io
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,12 +18,22 @@ from typing import Any
 
 import pytest
 
-from gan_aug import doctor, files, jobs, store, work
+from gan_aug import audit, doctor, evaluate, files, jobs, projections, store, work
 from gan_aug.errors import Busy, InvalidValue, NotFound, UnknownKey, UserError
-from gan_aug.jobs import kinds, queue, run, slots, workers
+from gan_aug.jobs import kinds, queue, run, slots, upkeep, workers
+from gan_aug.records import to_dict
+from gan_aug.store.backups import backups_folder
 from gan_aug.workspace import processors
 
 ROOT = Path(__file__).resolve().parent.parent
+FULL = OSError(errno.ENOSPC, "No space left on device", "/somewhere/lock")
+
+
+class Full(io.StringIO):
+    """A log on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise FULL
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +91,25 @@ def test_a_value_of_the_wrong_type_is_refused_in_words_for_every_field(kind: str
         ("train_gan", {"gan": "dcgan", "data": "d", "seed": 1.5}, "seed cannot be 1.5"),
         ("review_batch", {"name": "b", "reference": "r", "n": 0}, "0 images"),
         ("review_batch", {"name": "b", "reference": "r", "mode": "blind"}, "no dataset was named"),
+        ("review_batch", {"name": "b", "reference": "r", "truncation": -3.0}, "Truncation -3"),
+        ("review_batch", {"name": "b", "reference": "r", "first_seed": -5}, "Seed -5"),
+        ("review_batch", {"name": "b", "reference": "r", "first_seed": 2**64 - 1, "n": 2}, f"Seed {2**64} is"),
+        ("train_gan", {"gan": "nope", "data": "d"}, "no GAN 'nope'"),
+        ("train_gan", {"gan": "r3gan", "data": "d", "preset": "aidl21"}, "no preset 'aidl21'"),
+        ("train_gan", {"gan": "dcgan", "data": "d", "settings": {"batch_size": -1}}, "batch_size cannot be -1"),
+        ("train_gan", {"gan": "dcgan", "data": "d", "settings": {"no_such": 1}}, "no 'no_such'"),
+        ("train_gan", {"gan": "dcgan", "data": "d", "settings": {"preset": "paper"}}, "no 'preset'"),
+        ("train_gan", {"gan": "dcgan", "data": "d", "settings": {"name": "acgan"}}, "no 'name'"),
+        ("train_gan", {"gan": "dcgan", "data": "d", "settings": {"gp_weight": 1.0}}, "does not use gp_weight"),
+        ("sample", {"reference": "r", "name": "n", "seeds": "abc"}, "'abc' is not a list of seeds"),
+        ("sample", {"reference": "r", "name": "n", "truncation": 9.0}, "Truncation 9"),
+        ("evaluate", {"reference": "r", "data": "d", "n": -5}, "n cannot be -5"),
+        ("select_best", {"run_id": "r", "data": "d", "n": 6}, "n cannot be 6"),
+        ("audit", {"reference": "r", "data": "d", "n": 1}, "n cannot be 1"),
+        ("classify", {"data": "d", "config": {"lr": -1.0}}, "lr cannot be -1"),
+        ("classify", {"data": "d", "config": {"backbone": "resnet"}}, "no backbone 'resnet'"),
+        ("classify", {"data": "d", "config": {"wings": 2}}, "no 'wings'"),
+        ("classify", {"data": "d", "scheme": "magic"}, "unknown word: 'magic'"),
     ],
 )
 def test_a_mistake_is_refused_before_a_job_exists(kind: str, arguments: dict[str, Any], error: str) -> None:
@@ -86,6 +118,44 @@ def test_a_mistake_is_refused_before_a_job_exists(kind: str, arguments: dict[str
     assert error in caught.value.what
     assert caught.value.todo
     assert jobs.list_jobs() == []
+
+
+def test_as_few_images_are_refused_here_as_by_what_compares_them(workspace: Path) -> None:
+    assert kinds.FEWEST_MEASURED == evaluate.FEWEST
+    with pytest.raises(InvalidValue, match="n cannot be 1"):
+        audit.audit("r", "d", n=kinds.FEWEST_AUDITED - 1)
+    with pytest.raises(NotFound):  # so many are enough, and there is no such run
+        audit.audit("r", "d", n=kinds.FEWEST_AUDITED)
+
+
+def test_arguments_are_checked_without_torch() -> None:
+    """The web process checks them."""
+    program = """
+import sys
+from gan_aug.jobs import kinds
+kinds.parse_arguments("train_gan", {"gan": "dcgan", "data": "d"})
+kinds.parse_arguments("classify", {"data": "d", "scheme": "standard+synthetic:RUN@1.0"})
+kinds.parse_arguments("sample", {"reference": "r", "name": "n"})
+kinds.parse_arguments("review_batch", {"reference": "r", "name": "n"})
+kinds.parse_arguments("evaluate", {"reference": "r", "data": "d"})
+print({"torch", "torchvision", "sklearn"} & set(sys.modules))
+"""
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_settings_with_which_no_job_could_start_are_refused_before_one_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = jobs.submit("sleep", {})
+    monkeypatch.delenv("GAN_AUG_AUTOSTART")
+    monkeypatch.setattr(workers, "_start_detached", lambda *_: pytest.fail("it would end at once, and the next one, too"))
+    monkeypatch.setattr(workers, "_serve", lambda *_: pytest.fail("it would start no job for as long as it lives"))
+    for name, value in (("GAN_AUG_SLOTS", "gpu0,../up"), ("GAN_AUG_CANCEL_GRACE", "soon")):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            for attempt in (lambda: jobs.submit("sleep", {}), jobs.ensure_worker, jobs.worker):
+                with pytest.raises(InvalidValue, match=f"{name} cannot be '{value}'") as caught:
+                    attempt()
+                assert caught.value.todo
+    assert [job.id for job in jobs.list_jobs()] == [waiting.id]
 
 
 def test_defaults_are_filled_in_and_whole_numbers_become_what_the_field_is() -> None:
@@ -235,6 +305,14 @@ def test_a_fault_of_ours_is_told_from_a_mistake(do: Callable[..., None]) -> None
     assert "Traceback" in job.error
 
 
+def test_work_that_a_newer_version_queued_is_told_in_plain_words() -> None:
+    job = jobs.submit("sleep", {})
+    assert queue._change(job.id, ("queued",), kind="dream")
+    ended = jobs.run_job(job.id)
+    assert ended.status == "failed"
+    assert ended.message.startswith("There is no work called 'dream'.") and "newer version" in ended.message
+
+
 def test_a_full_gpu_is_told_in_plain_words(do: Callable[..., None]) -> None:
     class OutOfMemoryError(RuntimeError):
         pass
@@ -281,6 +359,16 @@ def test_a_database_that_fails_for_a_while_does_not_end_the_work(do: Callable[..
     do(report)
     job = jobs.run_job(jobs.submit("sleep", {}).id)
     assert (job.status, job.result, len(failures)) == ("done", {"made": 1}, 4)
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_work(do: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Full())
+    monkeypatch.setattr(sys, "stderr", Full())
+    done = jobs.run_job(jobs.submit("sleep", {"seconds": 0.01}).id)
+    assert (done.status, done.message) == ("done", "Done.")
+    do(lambda arguments, progress: {}["no such key"])
+    failed = jobs.run_job(jobs.submit("sleep", {}).id)
+    assert failed.status == "failed" and "KeyError" in failed.error
 
 
 def test_what_a_job_keeps_is_there_when_it_is_resumed(do: Callable[..., None]) -> None:
@@ -370,6 +458,56 @@ def test_a_fault_after_a_wish_to_stop_is_kept(do: Callable[..., None]) -> None:
     timer.join()
     assert ended.status == "cancelled"
     assert "could not save" in ended.error
+
+
+@pytest.fixture
+def script() -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
+    """Start a script that starts a process, waits for it and then says how it ended; returns the script and that process's id."""
+    program = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=sys.argv[1] == "leads")
+print(child.pid, flush=True)
+print(child.wait(), flush=True)
+"""
+    started = []
+
+    def start(how: str) -> tuple[subprocess.Popen[str], int]:
+        started.append(subprocess.Popen([sys.executable, "-c", program, how], stdout=subprocess.PIPE, text=True, start_new_session=True))
+        return started[-1], int(started[-1].stdout.readline())
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("how", ["leads", "is led"])
+def test_to_end_a_job_that_a_script_runs_leaves_the_script_alone(
+    how: str, script: Callable[..., tuple[subprocess.Popen[str], int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAN_AUG_CANCEL_GRACE", "0")
+    caller, process = script(how)
+    workers._press_to_stop({"cancel_asked": "2026-01-01T00:00:00.000000+00:00", "process": process})
+    assert (caller.communicate(timeout=30)[0], caller.returncode) == (f"{-signal.SIGKILL}\n", 0)
+
+
+def test_to_end_a_job_that_leads_its_group_ends_its_children(
+    script: Callable[..., tuple[subprocess.Popen[str], int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAN_AUG_CANCEL_GRACE", "0")
+    job, child = script("is led")
+    workers._press_to_stop({"cancel_asked": "2026-01-01T00:00:00.000000+00:00", "process": job.pid})
+    assert job.wait(timeout=30) == -signal.SIGKILL
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{child}").exists() and Path(f"/proc/{child}/stat").read_text().split()[2] != "Z":
+        assert time.monotonic() < deadline, "the child lives on"
+        time.sleep(0.05)
+
+
+def test_a_job_names_its_own_process_not_the_group_of_who_runs_it(do: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getpgrp", lambda: 1)
+    do(lambda arguments, progress: {"process": queue.open_jobs()[0]["process"]})
+    assert jobs.run_job(jobs.submit("sleep", {}).id).result == {"process": os.getpid()}
 
 
 # --- life and death ----------------------------------------------------------------------------------------------------------------------
@@ -599,7 +737,9 @@ def test_a_process_that_cannot_be_started_is_a_failure_that_is_told(monkeypatch:
 
     monkeypatch.setattr(workers, "_start_detached", fail)
     job = jobs.submit("sleep", {})
-    assert workers._start_waiting(queue.open_jobs()) == {}
+    children = {}
+    workers._start_waiting(queue.open_jobs(), children)
+    assert children == {}
     assert (jobs.get(job.id).status, "Cannot allocate memory" in jobs.get(job.id).message) == ("failed", True)
     assert free_of("cpu")
     assert not files.is_locked(queue.lock_file(job.id))
@@ -616,11 +756,214 @@ def test_a_worker_outlives_a_database_that_fails_for_a_while(monkeypatch: pytest
 
     monkeypatch.setattr(workers, "_look_after_jobs", look)
     monkeypatch.setattr(workers, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(workers, "RETRY_SECONDS", 0.0)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     jobs.worker(once=True, idle_seconds=0.0)
     for number, handler in handlers.items():
         signal.signal(number, handler)
     assert len(answers) <= 2, "it looked again after the failure"
+
+
+@pytest.fixture
+def work_through(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Let a worker live through what its looks at the queue meet: errors, or calls to make; after the last one it leaves."""
+    monkeypatch.setattr(workers, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(workers, "RETRY_SECONDS", 0.0)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def live(*looks: Any) -> None:
+        waiting = list(looks)
+
+        def look(children: dict[str, Any]) -> bool:
+            found = waiting.pop(0)
+            if not waiting:
+                os.kill(os.getpid(), signal.SIGTERM)
+            if isinstance(found, Exception):
+                raise found
+            found()
+            return True
+
+        monkeypatch.setattr(workers, "_look_after_jobs", look)
+        jobs.worker()
+        assert waiting == []
+
+    yield live
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def nothing() -> None:
+    pass
+
+
+def test_a_worker_outlives_a_full_disk_and_says_so_once(work_through: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    other = UserError("It is locked.", "Wait.")
+    work_through(FULL, FULL, FULL, nothing, FULL, FULL, other, other)
+    told = [line.split("  ", 1)[1] for line in capsys.readouterr().out.splitlines()]
+    full = "/somewhere/lock cannot be used: No space left on device. Trying again."
+    assert told == [full, full, "It is locked. Trying again."], "and again when it comes back"
+
+
+def test_a_worker_whose_log_is_full_goes_on(work_through: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Full())
+    work_through(FULL, nothing, nothing)
+
+
+def test_a_worker_that_cannot_write_its_lock_waits(
+    work_through: Callable[..., None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tries, write = [], os.pwrite
+
+    def pwrite(*arguments: Any) -> int:
+        tries.append(1)
+        if len(tries) < 4:
+            raise FULL
+        return write(*arguments)
+
+    monkeypatch.setattr(slots.os, "pwrite", pwrite)
+    work_through(nothing)
+    assert len(tries) == 4
+    assert capsys.readouterr().out.count(f"{workers.worker_lock()} cannot be used: No space left on device.") == 1
+
+
+def test_a_worker_for_one_submission_that_cannot_write_its_lock_leaves(
+    work_through: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pwrite(*arguments: Any) -> int:
+        raise FULL
+
+    monkeypatch.setattr(slots.os, "pwrite", pwrite)
+    jobs.worker(once=True)  # the pages would start one after the other, and all of them would wait
+
+
+def test_a_lock_that_cannot_be_written_is_told_and_is_free(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pwrite(*arguments: Any) -> int:
+        raise FULL
+
+    path = workspace / "slots" / "cpu.lock"
+    with monkeypatch.context() as patch:
+        patch.setattr(slots.os, "pwrite", pwrite)
+        with pytest.raises(store.DatabaseUnavailable) as caught:
+            slots.take_lock(path, "somebody")
+    assert str(path) in caught.value.what and "Free some space" in caught.value.todo
+    assert not files.is_locked(path)
+
+
+def test_a_full_disk_leaves_a_job_in_the_queue_and_forgets_none_that_was_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAN_AUG_SLOTS", "cpu,cpu2")
+    first, second = jobs.submit("sleep", {}), jobs.submit("sleep", {})
+    process, children, opened = FakeProcess(), {}, Path.open
+
+    def full(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path == queue.folder(second.id) / "log.txt":
+            raise FULL
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(workers, "_start_detached", lambda *_: process)
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(store.DatabaseUnavailable, match="No space left"):
+        workers._start_waiting(queue.open_jobs(), children)
+    assert children == {first.id: process}
+    assert (jobs.get(first.id).status, jobs.get(second.id).status) == ("running", "queued")
+    assert not files.is_locked(queue.lock_file(second.id)) and free_of("cpu2")
+
+
+# --- uploads -----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_removes_uploads_that_no_job_is_to_project(workspace: Path, work_through: Callable[..., None]) -> None:
+    then = time.time() - 3600
+    for name in ("waits", "ended"):
+        origin = projections.Origin(name, "dcgan-64", "Mrs Smith.jpg", None, None, None, None, store.now())
+        files.write_json(projections.folder(name) / projections.ORIGIN, to_dict(origin))
+        files.write_bytes(projections.folder(name) / projections.GIVEN, b"a picture")
+        os.utime(projections.folder(name) / projections.GIVEN, (then, then))
+    jobs.submit("project", {"name": "waits", "reference": "dcgan-64"})
+    seen: list[list[str]] = []
+    work_through(lambda: seen.append([path.name for path in projections.home().iterdir()]))
+    assert seen == [["waits"]]
+
+
+# --- backups -----------------------------------------------------------------------------------------------------------------------------
+
+
+def make_older(hours: float) -> None:
+    """Let the newest copy of the database have been made that long ago."""
+    then = time.time() - hours * 3600
+    os.utime(copies()[-1], (then, then))
+
+
+def copies() -> list[Path]:
+    return sorted(backups_folder().glob("gan_aug-*.db"))
+
+
+def test_a_worker_that_lives_for_days_makes_a_copy_a_day(work_through: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs.submit("sleep", {})
+    clock, seen = [1000.0], []
+    monkeypatch.setattr(upkeep.time, "monotonic", lambda: clock[0])
+
+    def a_day_passes() -> None:
+        seen.append(len(copies()))
+        make_older(25)
+        clock[0] += 25 * 3600
+
+    work_through(*[a_day_passes] * 4)
+    assert seen == [1, 2, 3, 4]
+
+
+def test_a_copy_that_fails_is_told_in_the_log_of_the_worker(
+    workspace: Path, work_through: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs.submit("sleep", {})
+    (workspace / "backups").write_text("in the way")
+    work_through(nothing, nothing, nothing)
+    assert capsys.readouterr().out.count("No backup was made: The database") == 1
+
+
+def test_whoever_calls_looks_at_the_copies_once_an_hour(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, looks, copy = [1000.0], [], store.backup_daily
+    monkeypatch.setattr(upkeep.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(store, "backup_daily", lambda: looks.append(1) or copy())
+    assert jobs.backup_if_due() is None
+    assert list(workspace.iterdir()) == [], "there is nothing to copy yet, and a visitor leaves nothing behind"
+    store.add_note("run", "text")
+    threads = [threading.Thread(target=jobs.backup_if_due) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(looks) == len(copies()) == 1
+    make_older(25)
+    clock[0] += 3599
+    assert jobs.backup_if_due() is None and len(copies()) == 1
+    clock[0] += 2
+    assert jobs.backup_if_due() is None and len(copies()) == 2
+    assert len(looks) == 2
+
+
+def test_a_copy_that_another_process_makes_is_left_to_it(workspace: Path) -> None:
+    store.add_note("run", "text")
+    with files.try_lock(workspace / "jobs" / "backup.lock") as held:
+        assert held
+        assert jobs.backup_if_due() is None
+    assert copies() == []
+
+
+@pytest.mark.parametrize("error", [FULL, sqlite3.OperationalError("unable to open database file"), UserError("It is full.", "Make room.")])
+def test_a_copy_that_cannot_be_made_is_told_and_breaks_nothing(error: Exception, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise error
+
+    store.add_note("run", "text")
+    monkeypatch.setattr(store, "backup_daily", fail)
+    problem = jobs.backup_if_due()
+    assert any(words in problem for words in ("No space left", "unable to open", "It is full. Make room."))
+    assert jobs.backup_if_due() is None, "it is tried again in an hour"
+
+
+def test_where_settings_are_impossible_there_is_no_copy_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAN_AUG_DATABASE_URL", "nonsense")
+    assert jobs.backup_if_due() is None
 
 
 def test_processes_are_told_where_everything_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -648,6 +991,8 @@ def test_processes_are_told_where_everything_is(tmp_path: Path, monkeypatch: pyt
 
 
 class FakeProcess:
+    pid = 1
+
     def poll(self) -> int:
         return 0
 

@@ -18,7 +18,7 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
-from gan_aug import catalog, files, images, jobs, runs, store
+from gan_aug import catalog, files, images, jobs, lengthening, runs, store
 from gan_aug.data.dataset import folder_of, open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.errors import UserError
@@ -509,7 +509,7 @@ def test_a_finished_training_goes_on_to_a_greater_length(phantom: str, monkeypat
     assert "No snapshot of run" in app.error[0].value and jobs.list_jobs() == [] and len(runs.list_runs("gan")) == 1
 
     asked = []
-    monkeypatch.setattr(runs, "lengthen", lambda *arguments: asked.append(arguments) or make_run("dcgan-longer"))
+    monkeypatch.setattr(lengthening, "lengthen", lambda *arguments: asked.append(arguments) or make_run("dcgan-longer"))
     app = open_page("train", run=run.id)
     app.number_input[0].set_value(250.0)
     click(app, "Go on")

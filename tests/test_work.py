@@ -17,10 +17,11 @@ from made_up import make_run
 from PIL import Image
 
 from gan_aug import files, images, jobs, reviews, runs, store, study, work, workspace
-from gan_aug.batches import facts
+from gan_aug.batches import facts, making
 from gan_aug.checkpoint import load_snapshot
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import list_splits, load_split
+from gan_aug.jobs import run
 from gan_aug.metrics.extractors import open_extractor
 from gan_aug.records import ClassifierConfig, Job
 from gan_aug.train_gan.state import build_training
@@ -227,6 +228,28 @@ def test_a_blind_batch_tells_nothing_but_pixels(home: Path, blind: list[store.Re
     run = blind[[bool(case.synthetic) for case in blind].index(True)].synthetic.checkpoint
     done("review_batch", name="blind-2", reference=run, n=40, mode="blind", data="phantom")
     assert {case.image for case in store.cases("blind-2")}.isdisjoint(case.image for case in blind)
+
+
+def test_the_making_of_a_blind_batch_does_not_tell_how_many_are_generated(
+    home: Path, run_id: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither do the steps and the log, nor how much is generated, which takes the time."""
+    monkeypatch.setattr(making, "_BLOCK", 4)
+    monkeypatch.setattr(run, "BEAT_SECONDS", 0.0)
+    sample, calls, shown, told = making.sample.sample, [], [], []
+    monkeypatch.setattr(making.sample, "sample", lambda *arguments: calls[-1].append(len(arguments[1])) or sample(*arguments))
+    for secret in ("a", "b", "c"):
+        monkeypatch.setattr(making, "secrets", SimpleNamespace(token_hex=lambda _, secret=secret: secret, randbits=lambda _: 1))
+        calls.append([])
+        done("review_batch", name=f"secret-{secret}", reference=run_id, n=40, mode="blind", data="phantom")
+        told.append([line.split("  ", 1)[1] for line in capsys.readouterr().out.splitlines() if "attempt" not in line])
+        cases = [case for case in store.cases(f"secret-{secret}") if case.repeat_of is None]
+        assert len(cases) == 40
+        shown.append(sum(case.synthetic is not None for case in cases))
+        assert {case.synthetic.seed for case in cases if case.synthetic} == set(range(shown[-1]))
+    assert len(set(shown)) == 3, "they differ"
+    assert told[0] == told[1] == told[2] and len(told[0]) > 5
+    assert calls[0] == calls[1] == calls[2]
 
 
 def test_each_reader_of_a_blind_batch_has_an_order_of_their_own(blind: list[store.ReviewCase]) -> None:

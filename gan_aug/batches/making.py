@@ -2,7 +2,8 @@
 
 In a blind batch nothing but the pixels may tell a generated picture from a real one. All files have one side, come from one PNG writer
 without compression (so that all have the same number of bytes, whatever they show), hold no text, bear one time, and are written in the
-order of their names, which are digests that cannot be guessed.
+order of their names, which are digests that cannot be guessed. Nor may the making tell how many are generated: as many are for every batch
+of that size, and those that are not shown are thrown away.
 """
 
 import dataclasses
@@ -91,10 +92,12 @@ def make(
     if mode == "blind":
         # A secret, so that neither names nor orders follow from what a reader may know of the batch.
         secret = secrets.token_hex(16)
-        n_generated = _share(random.Random(secret), n)
+        n_generated = _generated_of(n, random.Random(secret).uniform(*SHARES))
         real = _real(run, class_name, data, part, n - n_generated, secret)
-        pixels, names = generated(list(range(first_seed, first_seed + n_generated)))
-        cases = _write_blind(name, folder, secret, list(zip(pixels, names, strict=True)), real)
+        # The most that could be shown, whatever the draw was: steps, log and time would tell a smaller number to whoever watches the job.
+        pixels, names = generated(list(range(first_seed, first_seed + _generated_of(n, SHARES[1]))))
+        shown = list(zip(pixels, names, strict=True))[:n_generated]
+        cases = _write_blind(name, folder, secret, shown, real)
         settings = {"seed": secrets.randbits(62), "margin": margin, "data": data, "part": part, "checkpoint": checkpoint.id}
         settings["phantom"] = open_dataset(data).record.phantom
         return cases, settings
@@ -121,9 +124,9 @@ def _generate(
     return np.concatenate(pixels), names
 
 
-def _share(draw: random.Random, n: int) -> int:
+def _generated_of(n: int, share: float) -> int:
     """How many of n pictures are generated: at least one, and not all."""
-    return min(max(1, round(n * draw.uniform(*SHARES))), n - 1)
+    return min(max(1, round(n * share)), n - 1)
 
 
 def _real(run: Any, class_name: str | None, data: str, part: str, n: int, secret: str) -> list[tuple[np.ndarray, dict[str, str]]]:

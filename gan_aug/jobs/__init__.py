@@ -13,7 +13,8 @@ from gan_aug.jobs.kinds import KINDS
 from gan_aug.jobs.queue import OPEN, get, list_jobs, log, reap
 from gan_aug.jobs.run import Progress, Stopped, run_job
 from gan_aug.jobs.slots import SlotTaken, slot
-from gan_aug.jobs.workers import ensure_worker, worker, worker_process
+from gan_aug.jobs.upkeep import backup_if_due
+from gan_aug.jobs.workers import check_settings, ensure_worker, worker, worker_process
 from gan_aug.records import Job
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Progress",
     "SlotTaken",
     "Stopped",
+    "backup_if_due",
     "cancel",
     "ensure_worker",
     "get",
@@ -52,8 +54,9 @@ def submit(kind: str, arguments: Mapping[str, Any], by: str = "page") -> Job:
     Raises
     ------
     UserError
-        If the kind or an argument is unknown, or a value is impossible; no job exists then.
+        If the kind or an argument is unknown, or a value or a setting of the worker is impossible; no job exists then.
     """
+    check_settings()
     reap()  # a job that was killed does nothing any more
     job = queue.enqueue(kind, arguments, by)
     ensure_worker()

@@ -1,4 +1,7 @@
-"""The kinds of job, and what each takes. Arguments are checked when a job is submitted, so that a mistake never waits in the queue."""
+"""The kinds of job, and what each takes. Arguments are checked when a job is submitted, so that a mistake never waits in the queue.
+
+The rules are those of the parts that do the work, where these import without torch. What they bring along is imported when it is needed.
+"""
 
 import dataclasses
 import json
@@ -10,9 +13,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gan_aug.errors import InvalidValue
+from gan_aug.fields import require
 from gan_aug.jobs.slots import Lane
-from gan_aug.records import from_dict, to_dict
+from gan_aug.records import ClassifierConfig, from_dict, to_dict
 from gan_aug.workspace import check_name
+
+# gan_aug.evaluate and gan_aug.audit refuse fewer images on either side. They import torch; a test holds these numbers to theirs.
+FEWEST_MEASURED = 7
+FEWEST_AUDITED = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +99,10 @@ class TrainGan(Arguments):
 
     def check(self) -> None:
         _check_new_or_old(self.run_id, (self.gan, self.data), "Give gan and data, or run_id alone.")
+        if self.gan is not None:
+            from gan_aug import catalog
+
+            catalog.gan_config(self.gan, self.preset, **self.settings)
 
 
 def _check_new_or_old(run_id: str | None, needed: tuple[str | None, ...], todo: str) -> None:
@@ -98,6 +110,16 @@ def _check_new_or_old(run_id: str | None, needed: tuple[str | None, ...], todo: 
     given = [value is not None for value in needed]
     if any(given) if run_id else not all(given):
         raise InvalidValue("It is not clear whether a run is to be started, or one to be gone on with.", todo)
+
+
+def _check_number(n: int, fewest: int) -> None:
+    require(n >= fewest, "n", n, f"a whole number, {fewest} or above")
+
+
+def _check_truncation(truncation: float) -> None:
+    from gan_aug import latent
+
+    latent.truncate(latent.z_of_seed(0, 1), truncation)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +142,9 @@ class EvaluateGenerator(Arguments):
     class_name: str | None = None
     split_id: str | None = None
 
+    def check(self) -> None:
+        _check_number(self.n, FEWEST_MEASURED)
+
 
 @dataclasses.dataclass(frozen=True)
 class SelectBest(Arguments):
@@ -130,6 +155,9 @@ class SelectBest(Arguments):
     extractor: str = "derm"
     n: int = 1000  # images on either side, at most
     seed: int = 0
+
+    def check(self) -> None:
+        _check_number(self.n, FEWEST_MEASURED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,6 +172,9 @@ class AuditGenerator(Arguments):
     class_name: str | None = None
     split_id: str | None = None
 
+    def check(self) -> None:
+        _check_number(self.n, FEWEST_AUDITED)
+
 
 @dataclasses.dataclass(frozen=True)
 class SampleImages(Arguments):
@@ -156,7 +187,11 @@ class SampleImages(Arguments):
     truncation: float = 1.0
 
     def check(self) -> None:
+        from gan_aug import latent
+
         check_name(self.name, "name of a folder")
+        latent.parse_seeds(self.seeds)
+        _check_truncation(self.truncation)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,6 +207,11 @@ class TrainClassifier(Arguments):
 
     def check(self) -> None:
         _check_new_or_old(self.run_id, (self.data,), "Give data, or run_id alone.")
+        if self.data is not None:
+            from gan_aug import backbones, schemes
+
+            schemes.parse_scheme(self.scheme)
+            backbones.check_backbone(from_dict(ClassifierConfig, self.config))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,6 +253,8 @@ class MakeReviewBatch(Arguments):
     by: str = "page"
 
     def check(self) -> None:
+        from gan_aug import latent
+
         check_name(self.name, "name of a batch")
         fewest, most = (10, 2_000) if self.mode == "blind" else (1, 10_000)
         if not fewest <= self.n <= most:
@@ -221,6 +263,8 @@ class MakeReviewBatch(Arguments):
             raise InvalidValue("The pictures of a blind batch are not chosen by hand.", "Make a batch to be curated of chosen seeds.")
         if len(self.seeds) > most or len(set(self.seeds)) < len(self.seeds) or not all(0 <= seed < 2**63 for seed in self.seeds):
             raise InvalidValue("These seeds cannot be a batch.", f"Name up to {most:,} different whole numbers from 0 on.")
+        latent.z_of_seeds([self.first_seed, self.first_seed + self.n - 1], 1)
+        _check_truncation(self.truncation)
         if not 0 < self.margin < 0.5:
             raise InvalidValue(f"The margin around chance cannot be {self.margin:g}.", "Give a number above 0 and below 0.5, such as 0.1.")
         if self.mode == "blind" and self.data is None:
@@ -312,7 +356,7 @@ def parse_arguments(kind: str, arguments: Mapping[str, Any]) -> Any:
         If there is no such kind, a key is unknown or missing, or a value is impossible.
     """
     if kind not in KINDS:
-        raise InvalidValue(f"There is no work called {kind!r}.", f"There is: {', '.join(KINDS)}.")
+        raise InvalidValue(f"There is no work called {kind!r}.", f"There is: {', '.join(KINDS)}; a newer version may know more.")
     record = KINDS[kind].arguments
     missing = [field.name for field in dataclasses.fields(record) if _is_required(field) and field.name not in arguments]
     if missing:

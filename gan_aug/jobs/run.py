@@ -16,9 +16,9 @@ from gan_aug.errors import InvalidValue, UserError
 from gan_aug.jobs import queue
 from gan_aug.jobs.kinds import KINDS, parse_arguments
 from gan_aug.jobs.slots import adopt_lock, release_lock, slot, take_lock
-from gan_aug.jobs.workers import LOCKS_VARIABLE
+from gan_aug.jobs.workers import LOCKS_VARIABLE, note
 from gan_aug.records import Job
-from gan_aug.store import DatabaseUnavailable, now
+from gan_aug.store import DatabaseUnavailable
 
 BEAT_SECONDS = 5.0  # between two writes of progress
 ASK_SECONDS = 1.0  # between two looks for a wish to stop
@@ -45,7 +45,7 @@ class Progress:
         self.fraction = min(1.0, max(0.0, float(fraction)))
         if time.monotonic() - self._last_beat >= BEAT_SECONDS:
             self._last_beat = time.monotonic()
-            print(f"{now()}  {self.fraction:4.0%}  {message}", flush=True)
+            note(f"{self.fraction:4.0%}  {message}")
             with self._database_may_fail():
                 queue.beat(self.job, progress=self.fraction, message=message)
 
@@ -69,7 +69,7 @@ class Progress:
         try:
             yield
         except DatabaseUnavailable as error:
-            print(f"{now()}  {error.what} Going on.", flush=True)
+            note(f"{error.what} Going on.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,10 +92,10 @@ def run_job(job_id: str) -> Job:
         job = queue.get(job_id)
         progress = Progress(job)
         with _stop_on_signals(progress):
-            queue.beat(job, process=os.getpgrp())
-            print(f"{now()}  {job.kind}, attempt {job.attempts}: {job.arguments}", flush=True)
+            queue.beat(job, process=os.getpid())
+            note(f"{job.kind}, attempt {job.attempts}: {job.arguments}")
             end = _perform(job, progress)
-            print(f"{now()}  {end.status}: {end.message}", flush=True)
+            note(f"{end.status}: {end.message}")
             return _store_end(job, progress, end)
 
 
@@ -144,11 +144,13 @@ def _perform(job: Job, progress: Progress) -> _End:
     from gan_aug import work  # here, because pages import this package and need none of what work needs
 
     try:
-        result = work.WORK[job.kind](parse_arguments(job.kind, job.arguments), progress)
+        arguments = parse_arguments(job.kind, job.arguments)  # first: it says in words that this version knows no such kind
+        result = work.WORK[job.kind](arguments, progress)
     except Stopped:
         return _stopped(progress)
     except Exception as error:
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the log may be what the disk has no room for
+            traceback.print_exc()
         if progress.stop_seen:
             return _stopped(progress, traceback.format_exc())
         return _End("failed", _describe(error), traceback.format_exc())
@@ -186,6 +188,6 @@ def _store_end(job: Job, progress: Progress, end: _End) -> Job:
         try:
             return queue.finish(job, end.status, **values)
         except DatabaseUnavailable as error:
-            print(f"{now()}  {error.what} Trying again in {wait:.0f} s.", flush=True)
+            note(f"{error.what} Trying again in {wait:.0f} s.")
             time.sleep(wait)
     return queue.finish(job, end.status, **values)

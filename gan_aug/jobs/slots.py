@@ -1,4 +1,6 @@
-"""Locks that say who may compute: one job at a time for each GPU, or for the machine where there is none.
+"""Locks that say who may compute: of a workspace's work, one job at a time for each GPU, or in all where there is none.
+
+The locks lie in the workspace. Two workspaces on one machine do not see each other's, and their work shares its GPUs and processors.
 
 A lock is ``flock``, which the kernel drops when its holder ends in any way. A descriptor that is passed on to a child process holds it too,
 so a worker can hand a lock to the job it starts without a moment in which nobody holds it. The file's content says who took it.
@@ -18,7 +20,8 @@ from pathlib import Path
 from typing import Literal
 
 from gan_aug import workspace
-from gan_aug.errors import UserError
+from gan_aug.errors import InvalidValue, UserError
+from gan_aug.store.database import told
 
 Lane = Literal["device", "short"]
 
@@ -26,12 +29,12 @@ SLOT_VARIABLE = "GAN_AUG_JOB_SLOT"  # set while this process or one above it hol
 
 
 class SlotTaken(UserError):
-    """Every device is at work on something else."""
+    """Every device is at work on something else of this workspace."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Slot:
-    """A place for one piece of work at a time."""
+    """A place for one piece of the workspace's work at a time."""
 
     name: str
     cuda: str | None  # what CUDA_VISIBLE_DEVICES is set to, or None to leave it alone
@@ -52,20 +55,42 @@ def slots_of(lane: Lane) -> list[Slot]:
 
 
 def device_slots() -> list[Slot]:
-    """One slot per GPU, or one for the whole machine.
+    """One slot of the workspace per GPU, or a single one where there is none.
 
     ``GAN_AUG_SLOTS`` overrides what is found: names with commas, where ``gpu0`` means the first GPU and any other name means the CPU. A
     GPU can have several, ``gpu0.a,gpu0.b``, whose work shares it under NVIDIA's MPS and takes turns without.
+
+    Raises
+    ------
+    InvalidValue
+        If ``GAN_AUG_SLOTS`` holds what cannot be a name.
     """
-    wanted = os.environ.get("GAN_AUG_SLOTS")
-    if wanted:
-        names = [workspace.check_name(name.strip(), "slot name") for name in wanted.split(",")]
-        return [Slot(name, name.removeprefix("gpu").partition(".")[0] if name.startswith("gpu") else "") for name in names]
+    if named := named_slots():
+        return named
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = [gpu.strip() for gpu in visible.split(",")] if visible is not None else _gpus()
     found = [Slot(f"gpu{gpu.replace('/', '-')}", gpu) for gpu in gpus if gpu and not gpu.startswith("-")]  # -1 hides all
     # Without a GPU the variable is left alone: a GPU that nvidia-smi does not report can still be used.
     return found or [Slot("cpu", cuda=None)]
+
+
+def named_slots() -> list[Slot]:
+    """The slots that ``GAN_AUG_SLOTS`` names; none where it is not set.
+
+    Raises
+    ------
+    InvalidValue
+        If it holds what cannot be a name.
+    """
+    wanted = os.environ.get("GAN_AUG_SLOTS")
+    if not wanted:
+        return []
+    try:
+        names = [workspace.check_name(name.strip(), "name of a slot") for name in wanted.split(",")]
+    except InvalidValue as error:
+        todo = "Give names with commas between them, such as gpu0,gpu1, or unset it to use what is found."
+        raise InvalidValue(f"GAN_AUG_SLOTS cannot be {wanted!r}: {error.what}", todo) from None
+    return [Slot(name, name.removeprefix("gpu").partition(".")[0] if name.startswith("gpu") else "") for name in names]
 
 
 @functools.cache
@@ -82,19 +107,26 @@ def _gpus() -> tuple[str, ...]:
 
 
 def take_lock(path: Path, holder: str) -> int | None:
-    """Take an exclusive lock and write ``holder`` into the file; returns the descriptor that holds it, or None if somebody else does."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, holder.encode(), 0)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    except BaseException:
-        os.close(descriptor)
-        raise
+    """Take an exclusive lock and write ``holder`` into the file; returns the descriptor that holds it, or None if somebody else does.
+
+    Raises
+    ------
+    DatabaseUnavailable
+        If the file cannot be made or written: the disk is full, say.
+    """
+    with told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, holder.encode(), 0)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except BaseException:
+            os.close(descriptor)
+            raise
     return adopt_lock(descriptor)
 
 
@@ -142,6 +174,8 @@ def slot(what: str, wait: bool = False, lane: Lane = "device") -> Iterator[Slot]
     ------
     SlotTaken
         If every slot is held and ``wait`` is false.
+    UserError
+        If ``GAN_AUG_SLOTS`` is impossible, or the locks cannot be written.
     """
     inherited = os.environ.get(SLOT_VARIABLE)
     if inherited:
@@ -183,7 +217,7 @@ def _take_slot(what: str, wait: bool, lane: Lane) -> tuple[Slot, int]:
                 return chosen, descriptor
         if not wait:
             raise SlotTaken(
-                f"The machine is at work: {'; '.join(f'{taken.name}: {holder(taken.lock)}' for taken in slots)}.",
+                f"This workspace is at work: {'; '.join(f'{taken.name}: {holder(taken.lock)}' for taken in slots)}.",
                 "Wait for it to end, stop it, or submit a job, which waits in the queue. See: gan-aug jobs list",
             )
         time.sleep(0.5)

@@ -13,17 +13,19 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from gan_aug import files, store, workspace
-from gan_aug.errors import InvalidValue, UserError
+from gan_aug.errors import InvalidValue, UserError, place_of
 from gan_aug.jobs import queue
 from gan_aug.jobs.kinds import KINDS
-from gan_aug.jobs.slots import Slot, holder, release_lock, slot_environment, slots_of, take_lock
+from gan_aug.jobs.slots import Slot, holder, named_slots, release_lock, slot_environment, slots_of, take_lock
+from gan_aug.jobs.upkeep import backup_if_due, sweep_uploads
 from gan_aug.store.database import told
 from gan_aug.store.engine import database_url
 
 POLL_SECONDS = 0.25
+RETRY_SECONDS = 2.0  # after something stood in the way
 IDLE_SECONDS = 10.0  # after which a worker that was started for one submission leaves
 KILL_SECONDS = 10.0  # between SIGTERM and SIGKILL, at most
 
@@ -48,19 +50,33 @@ def ensure_worker() -> bool:
     """Start a worker if there is something to do and nobody to do it; tells whether one was started.
 
     ``GAN_AUG_AUTOSTART=0`` leaves that to a service that runs ``gan-aug worker``.
+
+    Raises
+    ------
+    UserError
+        If a setting is impossible with which the worker would end at once, or its log cannot be written.
     """
     _started[:] = [process for process in _started if process.poll() is None]  # also reaps those that have left
     if os.environ.get("GAN_AUG_AUTOSTART") == "0" or not _work_waits() or files.is_locked(worker_lock()):
         return False
-    path = worker_lock().parent / "worker.log"
-    with told(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        log = path.open("ab")
-    with log:
+    check_settings()
+    with _open_log(worker_lock().parent / "worker.log") as log:
         if log.tell() > _MAX_LOG:
             log.truncate(0)
         _started.append(_start_detached(["worker", "--once"], {}, log))
     return True
+
+
+def check_settings() -> None:
+    """Refuse settings with which a worker could start no job, or end none.
+
+    Raises
+    ------
+    InvalidValue
+        If ``GAN_AUG_SLOTS`` or ``GAN_AUG_CANCEL_GRACE`` is impossible.
+    """
+    named_slots()
+    cancel_grace()
 
 
 def _work_waits() -> bool:
@@ -94,17 +110,31 @@ def _start_detached(arguments: list[str], variables: dict[str, str], log: Any, l
 def worker(once: bool = False, idle_seconds: float = IDLE_SECONDS) -> None:
     """Do the work of this workspace's queue until SIGTERM, or with ``once`` until there has been none for ``idle_seconds``.
 
-    If there is a worker already, ``once`` returns, and otherwise this one waits to take over.
+    If there is a worker already, ``once`` returns, and otherwise this one waits to take over. What stands in its way, such as a full disk,
+    is told in its log, and tried again.
+
+    Raises
+    ------
+    InvalidValue
+        If a setting is impossible; see :func:`check_settings`.
     """
-    stopped = _StopWish()
+    check_settings()
+    stopped, trouble = _StopWish(), _Trouble()
     while True:
-        with _be_the_worker(stopped, wait=not once) as is_worker:
+        with _be_the_worker(stopped, trouble, wait=not once) as is_worker:
             if is_worker:
-                _backup()
-                _serve(stopped, idle_seconds if once else None)
+                sweep_uploads()
+                _serve(stopped, trouble, idle_seconds if once else None)
         # Whoever submitted a job after the last look at the queue, but before the lock was released, has started no worker.
-        if stopped or not once or not is_worker or not worker_lock().exists() or not _work_waits():
+        if stopped or not once or not is_worker or not _work_may_wait():
             return
+
+
+def _work_may_wait() -> bool:
+    try:
+        return worker_lock().exists() and _work_waits()
+    except (OSError, UserError):
+        return True  # the next round tells what stands in the way
 
 
 class _StopWish:
@@ -122,11 +152,27 @@ class _StopWish:
         return self._wished
 
 
+class _Trouble:
+    """What stands in the worker's way. The log names it when it comes up, not at every look for as long as it lasts."""
+
+    def __init__(self) -> None:
+        self._told: str | None = None
+
+    def tell(self, error: OSError | UserError) -> None:
+        what = error.what if isinstance(error, UserError) else f"{place_of(error)} cannot be used: {error.strerror or error}."
+        if what != self._told:
+            note(f"{what} Trying again.")
+        self._told = what
+
+    def is_over(self) -> None:
+        self._told = None
+
+
 @contextlib.contextmanager
-def _be_the_worker(stopped: _StopWish, wait: bool) -> Iterator[bool]:
+def _be_the_worker(stopped: _StopWish, trouble: _Trouble, wait: bool) -> Iterator[bool]:
     """Hold the worker's lock. Who looks whether it is held, holds it for a moment, so it is tried for a second at least."""
     give_up = time.monotonic() + 1.0
-    while (descriptor := take_lock(worker_lock(), str(os.getpid()))) is None:
+    while (descriptor := _take_worker_lock(trouble)) is None:
         if stopped or (not wait and time.monotonic() > give_up):
             yield False
             return
@@ -137,26 +183,36 @@ def _be_the_worker(stopped: _StopWish, wait: bool) -> Iterator[bool]:
         release_lock(descriptor)
 
 
-def _backup() -> None:
+def _take_worker_lock(trouble: _Trouble) -> int | None:
     try:
-        store.backup_daily()
-    except UserError as error:
-        _note(f"No backup was made: {error.what}")  # work goes on; doctor and the next start look again
+        return take_lock(worker_lock(), str(os.getpid()))
+    except (OSError, UserError) as error:
+        trouble.tell(error)
+        time.sleep(RETRY_SECONDS)
+        return None
 
 
-def _note(line: str) -> None:
-    print(f"{store.now()}  {line}", flush=True)
+def note(line: str) -> None:
+    """Write a line of a worker's or a job's log, which is standard output."""
+    with contextlib.suppress(OSError):  # the log is on the disk that may be full; what it could not take comes with the next line
+        print(f"{store.now()}  {line}", flush=True)
 
 
-def _serve(stopped: _StopWish, idle_seconds: float | None) -> None:
+def _serve(stopped: _StopWish, trouble: _Trouble, idle_seconds: float | None) -> None:
     children: dict[str, subprocess.Popen[bytes]] = {}
     last_work = time.monotonic()
-    while not stopped and worker_lock().exists():  # the lock file goes with a workspace that is deleted
+    while not stopped:
         try:
+            if not worker_lock().exists():  # it goes with a workspace that is deleted
+                return
+            if problem := backup_if_due():
+                note(f"No backup was made: {problem}")
             idle = not _look_after_jobs(children)
-        except store.DatabaseUnavailable as error:
-            _note(f"{error.what} Trying again.")
+            trouble.is_over()
+        except (OSError, UserError) as error:
+            trouble.tell(error)
             idle = False
+            time.sleep(RETRY_SECONDS)
         if not idle:
             last_work = time.monotonic()
         elif idle_seconds is not None and time.monotonic() - last_work > idle_seconds:
@@ -168,14 +224,14 @@ def _look_after_jobs(children: dict[str, subprocess.Popen[bytes]]) -> bool:
     """Find the dead, press those that are to stop, start what can start; tells whether any job waits or runs."""
     ended = {job_id: code for job_id, process in children.items() if (code := process.poll()) is not None}
     for job in queue.reap({job_id: _describe_end(code) for job_id, code in ended.items()}):
-        _note(f"{job.id} {job.kind}: {job.status}. {job.message}")
+        note(f"{job.id} {job.kind}: {job.status}. {job.message}")
     for job_id in ended:
         del children[job_id]
     rows = queue.open_jobs()
     for row in rows:
         if row["status"] == "running" and row["cancel_asked"]:
             _press_to_stop(row)
-    children.update(_start_waiting([row for row in rows if row["status"] == "queued"]))
+    _start_waiting([row for row in rows if row["status"] == "queued"], children)
     return bool(rows)
 
 
@@ -185,9 +241,8 @@ def _describe_end(code: int) -> str:
     return f"Its process ended with {f'signal {-code}' if code < 0 else f'exit code {code}'} before it could say why; see its log."
 
 
-def _start_waiting(rows: list[dict[str, Any]]) -> dict[str, subprocess.Popen[bytes]]:
-    """Start waiting jobs, oldest first, for as long as a slot of their lane is free."""
-    children = {}
+def _start_waiting(rows: list[dict[str, Any]], children: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Start waiting jobs, oldest first, for as long as a slot of their lane is free, and note each in ``children`` at once."""
     taken: set[str] = set()
     for row in rows:
         lane = KINDS[row["kind"]].lane if row["kind"] in KINDS else "short"  # an unknown kind is started too, and says so as its failure
@@ -205,25 +260,24 @@ def _start_waiting(rows: list[dict[str, Any]]) -> dict[str, subprocess.Popen[byt
             if process is not None:
                 children[row["id"]] = process
             break
-    return children
 
 
 def _start(row: dict[str, Any], slot: Slot, slot_lock: int) -> subprocess.Popen[bytes] | None:
     """Claim a job and start its process; None if somebody else was quicker or it was cancelled.
 
     The order matters: the job's lock is held before the row says ``running``, and the child inherits it, so no one can find a running row
-    without a lock unless the job is dead.
+    without a lock unless the job is dead. Its log is opened before that, so that on a full disk it waits and does not fail.
     """
     job_lock = take_lock(queue.lock_file(row["id"]), str(os.getpid()))
     if job_lock is None:
         return None
     try:
-        if not queue.claim(row["id"]):
-            return None
-        variables = {LOCKS_VARIABLE: f"{job_lock},{slot_lock}", **slot_environment(slot)}
-        with (queue.folder(row["id"]) / "log.txt").open("ab") as log:
+        with _open_log(queue.folder(row["id"]) / "log.txt") as log:
+            if not queue.claim(row["id"]):
+                return None
+            variables = {LOCKS_VARIABLE: f"{job_lock},{slot_lock}", **slot_environment(slot)}
             process = _start_detached(["run-job", row["id"]], variables, log, (job_lock, slot_lock))
-        _note(f"{row['id']} {row['kind']}: started in slot {slot.name}, process {process.pid}")
+        note(f"{row['id']} {row['kind']}: started in slot {slot.name}, process {process.pid}")
         return process
     except OSError as error:
         queue.finish(queue.get(row["id"]), "failed", message=f"Its process could not be started: {error.strerror}. Try again later.")
@@ -232,15 +286,29 @@ def _start(row: dict[str, Any], slot: Slot, slot_lock: int) -> subprocess.Popen[
         release_lock(job_lock)
 
 
+def _open_log(path: Path) -> IO[bytes]:
+    with told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab")
+
+
 def _press_to_stop(row: dict[str, Any]) -> None:
     """Signal a job that was asked to stop and has not, first politely. It is alive: :func:`queue.reap` has just looked at its lock."""
     asked = datetime.datetime.fromisoformat(row["cancel_asked"])
     grace = cancel_grace()
     overdue = (datetime.datetime.now(datetime.UTC) - asked).total_seconds() - grace
     if overdue > 0 and row["process"]:
-        # The group's number cannot belong to anybody else while a process of the group holds the lock.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(row["process"], signal.SIGKILL if overdue > min(grace, KILL_SECONDS) else signal.SIGTERM)
+        _signal(row["process"], signal.SIGKILL if overdue > min(grace, KILL_SECONDS) else signal.SIGTERM)
+
+
+def _signal(process: int, number: signal.Signals) -> None:
+    """Signal a job's process, and its children where it leads their group; a job that a script runs is in the group of that script.
+
+    The number cannot belong to anybody else while the process holds the job's lock.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has just ended; or it is another user's, who can end it
+        send = os.killpg if os.getpgid(process) == process else os.kill
+        send(process, number)
 
 
 def cancel_grace() -> float:

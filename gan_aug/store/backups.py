@@ -54,9 +54,11 @@ def _copy_into(folder: Path, source: Path, name: str) -> Path:
 
 def _copy(source: Path, target: Path) -> str:
     """Copy a database page by page and return what SQLite's check says of the copy."""
-    connections = (sqlite3.connect(source, timeout=BUSY_SECONDS), sqlite3.connect(target))
     try:
-        with contextlib.closing(connections[0]) as original, contextlib.closing(connections[1]) as copy:
+        with (
+            contextlib.closing(sqlite3.connect(source, timeout=BUSY_SECONDS)) as original,
+            contextlib.closing(sqlite3.connect(target)) as copy,
+        ):
             original.backup(copy)
             return copy.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.OperationalError as error:

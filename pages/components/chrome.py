@@ -148,6 +148,8 @@ def _worker_light() -> None:
     try:
         jobs.reap()
         jobs.ensure_worker()
+        if problem := jobs.backup_if_due():  # where people only review, no worker is ever started
+            _log.warning("No backup was made: %s", problem)
         states = [job.status for job in jobs.list_jobs(50)]
     except UserError as error:
         st.badge("Jobs not available", icon=":material/error:", color="red", help=plain(str(error)))
