@@ -11,6 +11,7 @@
 """
 
 import dataclasses
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,14 @@ import jinja2
 import numpy as np
 import torch
 
-from gan_aug import audit, checkpoint, classifier, files, images, runs, sample, stats, workspace
+from gan_aug import audit, backbones, checkpoint, classifier, files, images, runs, sample, stats, workspace
+from gan_aug.backbones import InitialWeights
 from gan_aug.catalog import entry
 from gan_aug.data import training_list
 from gan_aug.data.dataset import folder_of, open_dataset
 from gan_aug.data.licences import is_free
 from gan_aug.data.split import digest_of_test, load_split
-from gan_aug.errors import InvalidValue
+from gan_aug.errors import InvalidValue, NotFound
 from gan_aug.export import load_generator
 from gan_aug.images import to_float, to_uint8
 from gan_aug.latent import z_of_seeds
@@ -35,6 +37,7 @@ from gan_aug.records import Checkpoint, ClassifierConfig, Run, from_dict, to_dic
 LARGEST = 12 * 2**20  # of a file of weights [bytes]
 PICTURES = 64  # compared between full and half precision
 SHOWN, COLUMNS = 40, 10  # pictures beside the card
+RESAMPLINGS = 2000  # for the interval of an AUC over more than two classes
 
 
 def publish(reference: str, name: str, out: Path) -> Path:
@@ -57,19 +60,24 @@ def publish(reference: str, name: str, out: Path) -> Path:
     Raises
     ------
     InvalidValue
-        If an image that the weights have seen is not CC0 or cannot be checked, the weights do not fit half precision or are too large,
-        or the folder exists.
+        If an image that the weights have seen is not CC0 or cannot be checked (as where a classifier began with weights that no run here
+        has written), the weights do not fit half precision or are too large, or the folder exists.
     """
     run, snapshot = runs.resolve(reference)
-    seen = training_list.read(runs.run_folder(run.id))
+    lineage = _lineage(run)
+    lists = [training_list.read(runs.run_folder(name)) for name in (*(str(one.run_id) for one in lineage), run.id)]
+    seen = list({(image.dataset, image.image_id): image for one in lists for image in one}.values())
     _check_licences(run, seen)
     full = checkpoint.load_sampled(snapshot)
     half = {key: value.half() if value.is_floating_point() else value for key, value in full.items()}
     broken = [key for key, value in half.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:
         raise InvalidValue(f"{broken[0]} of {snapshot.id} does not fit half precision.", "Publish another snapshot.")
-    meta = runs.read_meta(Path(snapshot.folder))
-    published = dataclasses.replace(run, id=workspace.check_name(name, "run name"), parent=None)
+    meta, config = runs.read_meta(Path(snapshot.folder)), run.config
+    if lineage:  # a path on this machine tells others nothing but who worked where
+        config = {**config, "weights": f"sha256:{lineage[0].sha256}"}
+        meta |= {"initial_weights": {"sha256": lineage[0].sha256, "run": lineage[0].run_id}}
+    published = dataclasses.replace(run, id=workspace.check_name(name, "run name"), parent=None, config=config)
     try:
         with files.new_folder(out / name) as folder:
             files.write_json(folder / "run.json", to_dict(published))
@@ -87,6 +95,7 @@ def publish(reference: str, name: str, out: Path) -> Path:
                 )
             meta |= {
                 "run": name,
+                "config": config,
                 "files": {meta["sampled"]: {"sha256": files.sha256_file(weights), "bytes": size}},
                 "metrics": {**meta["metrics"], "fp16_difference": _difference(run, snapshot, full, half), **_held_out(run, half)},
                 "published_from": snapshot.id,
@@ -98,6 +107,46 @@ def publish(reference: str, name: str, out: Path) -> Path:
         place = out / name if out.is_dir() else out
         raise InvalidValue(f"{place} is already there.", "Choose another name or folder, or delete it first.") from None
     return out / name
+
+
+def _lineage(run: Run) -> list[InitialWeights]:
+    """The weights that a classifier began with, those that the run began with which wrote them, and so on; none if random numbers.
+
+    Raises
+    ------
+    InvalidValue
+        If it is not known of any of them which run wrote it, so nobody can tell which images they have seen.
+    """
+    found: list[InitialWeights] = []
+    while (name := run.config.get("weights")) is not None and not _is_checked(run):
+        try:
+            weights, why = backbones.initial_weights(from_dict(ClassifierConfig, run.config)), None
+        except NotFound:
+            weights, why = None, "are no longer there"
+        if weights is not None and _digests_in_log(run) != {weights.sha256[:12]}:
+            why = "are not noted in its log as those of its training"
+        elif weights is not None and weights.run_id is None:
+            why = "were written by no run that is here"
+        if weights is None or why:
+            raise InvalidValue(
+                f"{run.id} began with the weights {name}, which {why}, so nobody can tell which images they have seen.",
+                "Publish only what began with random numbers, or with weights of a run on CC0 images that are still here.",
+            )
+        found.append(weights)
+        run = runs.load_run(str(weights.run_id))
+    return found
+
+
+def _is_checked(run: Run) -> bool:
+    """Whether it was published, and its initial weights looked at then; its training list holds what they have seen."""
+    return any("initial_weights" in runs.read_meta(Path(snapshot.folder)) for snapshot in runs.list_checkpoints(run.id))
+
+
+def _digests_in_log(run: Run) -> set[str]:
+    """Digests of the initial weights, which the log tells at every start; the record has a name only, that others may bear by now."""
+    path = runs.run_folder(run.id) / "log.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return {digest for line in lines if " starts from " in line for digest in re.findall(r"\(sha256 ([0-9a-f]{12}),", line)}
 
 
 def _check_licences(run: Run, seen: list[Any]) -> None:
@@ -145,7 +194,7 @@ def _difference(run: Run, snapshot: Checkpoint, full: checkpoint.Weights, half: 
 
 
 def _held_out(run: Run, half: checkpoint.Weights) -> dict[str, float]:
-    """AUC of a classifier on the test part of its split, with DeLong's interval; nothing for a GAN. The look at test is logged."""
+    """AUC of a classifier on the test part of its split, with its interval; nothing for a GAN. The look at test is logged."""
     if run.kind == "gan":
         return {}
     image_set, split = open_dataset(run.dataset), load_split(run.dataset, run.split_id)
@@ -156,9 +205,51 @@ def _held_out(run: Run, half: checkpoint.Weights) -> dict[str, float]:
     model.load_state_dict(half)
     rows = np.array(split.rows("test"), np.int64)
     p = classifier.probabilities(model, image_set.at(config.resolution), rows, torch.device("cpu"))
-    areas = [stats.delong_ci((image_set.labels[rows] == label).astype(int), p[:, label]) for label in range(1, len(run.classes))]
-    found = {name: float(np.mean([getattr(area, name) for area in areas])) for name in ("value", "low", "high")}
-    return {"test/auc": found["value"], "test/auc_low": found["low"], "test/auc_high": found["high"], "test/images": len(rows)}
+    area = _area(image_set.labels[rows], p, [split.groups[row] for row in rows])
+    return {"test/auc": area.value, "test/auc_low": area.low, "test/auc_high": area.high, "test/images": len(rows)}
+
+
+def _area(labels: np.ndarray, p: np.ndarray, groups: list[str]) -> stats.Interval:
+    """AUC with its 95 % interval: DeLong's of two classes; of more, the mean over them as on val, with whole groups drawn again.
+
+    Parameters
+    ----------
+    labels : array of shape (n,)
+    p : array of shape (n, classes)
+        Probabilities.
+    groups : list of length n
+
+    Raises
+    ------
+    InvalidValue
+        If a class is missing, or so small that most resamplings miss it.
+    """
+    if p.shape[1] == 2:
+        return stats.delong_ci((labels == 1).astype(int), p[:, 1])
+    value = _mean_auc(labels, p)
+    if value in (0.0, 1.0):  # so is that of each class, and of every resampling: the class that is known worst tells how sure that is
+        each = [stats.bootstrap_auc((labels == label).astype(int), p[:, label], groups) for label in range(p.shape[1])]
+        return max(each, key=lambda area: area.high - area.low)
+    place = np.unique(groups, return_inverse=True)[1]
+    members = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
+    draws = []
+    for replicate in range(RESAMPLINGS):
+        picks = (stats.uniforms(len(members), 0, "mean AUC", replicate) * len(members)).astype(np.int64)
+        rows = np.concatenate([members[pick] for pick in picks])
+        if len(np.unique(labels[rows])) == p.shape[1]:
+            draws.append(_mean_auc(labels[rows], p[rows]))
+    if len(draws) < RESAMPLINGS / 2:
+        raise InvalidValue(
+            f"Only {len(draws)} of {RESAMPLINGS} resamplings of the test part held every class.",
+            "A class has too few patients for an interval; split the data with a larger test part.",
+        )
+    low, high = stats.percentiles(np.array(draws), 0.95)
+    return stats.Interval(value, low, high, 0.95, f"bootstrap of {len(members)} patients or groups, {RESAMPLINGS} resamplings")
+
+
+def _mean_auc(labels: np.ndarray, p: np.ndarray) -> float:
+    """The mean over the classes of the AUC of each against the others, by which training chooses its snapshot on val."""
+    return float(np.mean([stats.auc((labels == label).astype(np.int64), p[:, label]) for label in range(p.shape[1])]))
 
 
 def write_card(run_id: str, attribution: str = "") -> Path:
@@ -172,12 +263,17 @@ def write_card(run_id: str, attribution: str = "") -> Path:
     Raises
     ------
     NotFound, InvalidValue
-        If there is no such run, or it was not published.
+        If there is no such run, it was not published, or that was by a version that did not look at its initial weights.
     """
     run, snapshot = runs.resolve(run_id)
     meta = runs.read_meta(Path(snapshot.folder))
     if "published_from" not in meta:
         raise InvalidValue(f"Run {run.id} is no published one.", f"Publish it first: gan-aug publish {run_id} --name NAME")
+    if run.config.get("weights") is not None and "initial_weights" not in meta:
+        raise InvalidValue(
+            f"When {run.id} was published nobody looked at the weights that it began with, so a card cannot say that all images are CC0.",
+            f"Publish it again, where that can be checked: gan-aug publish {meta['published_from']} --name NAME",
+        )
     folder = runs.run_folder(run.id)
     latest: dict[tuple[Any, ...], record.MetricRecord] = {}
     for line in record.evaluations(run.id):

@@ -3,8 +3,11 @@
 A reader's latest word on each image counts; the whole history stays in the database.
 """
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -16,7 +19,7 @@ from gan_aug.store import ReviewBatch, ReviewCase
 COLUMNS = (
     "batch", "image", "case", "position",
     "origin", "checkpoint", "seed", "class", "truncation", "dataset", "real_image", "repeat_of", "file", "sha256",
-    "reviewer", "decision", "reason", "confidence", "seconds", "created",
+    "reviewer", "decision", "reason", "confidence", "seconds", "created", "arrived",
 )  # fmt: skip
 
 
@@ -71,69 +74,93 @@ def decisions(name: str) -> pd.DataFrame:
             f"Batch {name!r} is blind and still open.",
             f"Close it on the Review page, or with 'gan-aug review close {name}'; no decision is taken afterwards.",
         )
-    cases = {case.image: case for case in store.cases(name)}
-    numbers = {image: number for number, image in enumerate(cases, start=1)}
+    about = {case.image: (number, *_about(case)) for number, case in enumerate(store.cases(name), start=1)}
     positions: dict[str, dict[str, int]] = {}  # reviewer -> image -> place in that reviewer's order
     rows = []
     for review in store.reviews_of(name):
-        case = cases[review.image]
-        made, real = case.synthetic, case.real
         if review.reviewer not in positions:
             order = reading_order(batch, review.reviewer)
             positions[review.reviewer] = {shown.image: place for place, shown in enumerate(order, start=1)}
-        rows.append(
-            {
-                "batch": name,
-                "image": case.image,
-                "case": numbers[case.image],
-                "position": positions[review.reviewer][case.image],
-                "origin": "synthetic" if made else "real",
-                "checkpoint": made.checkpoint if made else None,
-                "seed": made.seed if made else None,
-                "class": made.class_name if made else None,
-                "truncation": made.truncation if made else None,
-                "dataset": real["dataset"] if real else None,
-                "real_image": real["image_id"] if real else None,
-                "repeat_of": case.repeat_of,
-                "file": f"images/{case.path.name}",
-                "sha256": case.sha256,
-                "reviewer": review.reviewer,
-                "decision": review.decision,
-                "reason": review.reason,
-                "confidence": review.confidence,
-                "seconds": review.seconds,
-                "created": review.created,
-            }
-        )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        number, *what = about[review.image]
+        said = (review.decision, review.reason, review.confidence, review.seconds, review.created, review.arrived)
+        rows.append((name, review.image, number, positions[review.reviewer][review.image], *what, review.reviewer, *said))
+    return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)  # a column of numbers with gaps stays one of whole numbers
 
 
-def export(name: str, out: Path) -> Path:
-    """Write ``decisions.csv`` and the pictures of a batch into a new or empty folder; returns the table's path.
+def _about(case: ReviewCase) -> tuple[Any, ...]:
+    """The columns from ``origin`` to ``sha256``."""
+    made, real = case.synthetic, case.real
+    return (
+        "synthetic" if made else "real",
+        *((made.checkpoint, made.seed, made.class_name, made.truncation) if made else (None,) * 4),
+        *((real["dataset"], real["image_id"]) if real else (None,) * 2),
+        case.repeat_of,
+        "images/" + case.file.rpartition("/")[2],
+        case.sha256,
+    )
 
-    A closed blind batch also gives ``reading.imrmc``, for programs that analyse reader studies.
+
+class Exported(NamedTuple):
+    """What :func:`export` has written."""
+
+    table: Path
+    decisions: int
+
+
+def export(name: str, out: Path) -> Exported:
+    """Write ``decisions.csv`` and the pictures of a batch into a new or empty folder.
+
+    A closed blind batch also gives ``reading.imrmc``, for programs that analyse reader studies. If anything fails, nothing is left behind.
 
     Raises
     ------
     UserError
-        As :func:`decisions`; if ``out`` holds anything, or a picture is missing or is not the one that was judged.
+        As :func:`decisions`; if ``out`` holds anything or cannot be written, or a picture is missing or is not the one that was judged.
     """
-    table = decisions(name)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    with files.writing(out):
+        taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    if taken:
         raise InvalidValue(f"{out} is not an empty folder.", "Choose an empty or a new one.")
-    for case in store.cases(name):
-        if not case.path.exists() or files.sha256_file(case.path) != case.sha256:
-            raise CorruptFile(f"{case.path} is missing, or is not the picture that was judged.", "Restore the workspace's reviews folder.")
-        target = out / "images" / case.path.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(case.path, target)
+    table = decisions(name)
+    texts = {"decisions.csv": as_csv(table)}
     if store.batch(name).mode == "blind":
-        files.write_text(out / "reading.imrmc", readings.imrmc(name))
-    files.write_text(out / "decisions.csv", as_csv(table))
-    return out / "decisions.csv"
+        texts["reading.imrmc"] = readings.imrmc(name)
+    cases = store.cases(name)
+    lost = [case.path for case in cases if not case.path.is_file() or files.sha256_file(case.path) != case.sha256]
+    if lost:
+        in_all = f" ({len(lost)} pictures in all)" if len(lost) > 1 else ""
+        what = f"{lost[0]} is missing, or is not the picture that was judged{in_all}."
+        raise CorruptFile(what, "Restore the workspace's reviews folder.")
+    with files.writing(out), _filled(out, ("images", *texts)) as folder:
+        (folder / "images").mkdir()
+        for case in cases:
+            shutil.copyfile(case.path, folder / "images" / case.path.name)
+        for file, text in texts.items():
+            files.write_text(folder / file, text)
+    return Exported(out / "decisions.csv", len(table))
+
+
+@contextlib.contextmanager
+def _filled(out: Path, names: tuple[str, ...]) -> Iterator[Path]:
+    """Yield a folder that becomes ``out`` when it is whole; if ``out`` exists that itself, from which ``names`` go again on failure."""
+    if not out.exists():
+        with files.new_folder(out) as folder:
+            yield folder
+        return
+    try:
+        yield out
+    except BaseException:
+        for path in (out / name for name in names):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        raise
 
 
 def as_csv(table: pd.DataFrame) -> str:
     """A table of decisions as CSV that a spreadsheet opens without running anything in it."""
-    rows = [tuple("" if pd.isna(value) else str(value) for value in row) for row in table.astype(object).itertuples(index=False)]
+    rows = [tuple("" if _is_gap(value) else str(value) for value in row) for row in table.itertuples(index=False, name=None)]
     return csv_text(COLUMNS, rows)
+
+
+def _is_gap(value: Any) -> bool:
+    """Whether there is nothing to be written; pandas' own test takes seconds for a million cells."""
+    return value is None or value != value  # NaN is the one value that differs from itself

@@ -163,6 +163,40 @@ def test_what_was_stored_but_cannot_be_read_back_is_sent_again(workspace: Path, 
     assert len(store.review_history("b")) == 1
 
 
+def test_a_key_reads_the_readers_own_decisions_and_of_others_those_on_the_page(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = make_batch("b", 130)
+    for reader in ("ben", "cleo"):
+        message(Desk("b", reader), *(event(name, "accept", second=1, reviewer=reader) for name in names))
+    message(Desk("b", "ben"), event(names[1], None, second=2, reviewer="ben"), event(names[2], "reject", second=3, reviewer="ben"))
+    desk = Desk("b", "ana")
+    read, counted = [], []
+    reviews_of, tally = store.reviews_of, store.tally
+    monkeypatch.setattr(store, "reviews_of", lambda *asked: read.append(asked) or reviews_of(*asked))
+    monkeypatch.setattr(store, "tally", lambda *asked: counted.append(asked) or tally(*asked))
+    monkeypatch.setattr(store, "review_history", None)
+    message(desk, *(event(name, "accept", second=5) for name in (*names[:3], names[100])))
+    assert desk.grid().others == {names[0]: [2, 0, 0], names[1]: [1, 0, 0], names[2]: [1, 1, 0]}
+    assert read == [("b", "ana")]
+    assert counted == [("b", "ana", set(names[:3]))]
+
+
+def test_a_database_that_goes_away_between_saving_and_showing_takes_no_page_away(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = make_batch("b", 3)
+    message(Desk("b", "ben"), event(names[0], "reject", reviewer="ben"))
+    desk = Desk("b", "ana")
+    message(desk, event(names[0], "accept"))
+    assert desk.grid().others == {names[0]: [0, 1, 0]}
+
+    def away(*_: Any) -> None:
+        raise store.DatabaseUnavailable("The database is locked.", "Wait.")
+
+    message(desk, event(names[1], "accept"))
+    monkeypatch.setattr(store, "tally", away)
+    grid = desk.grid()
+    assert len(grid.saved) == 1 and grid.error is None
+    assert grid.others == {names[0]: [0, 1, 0]}, "as it was last seen"
+
+
 # --- review: pages and selections --------------------------------------------------------------------------------------------------------
 
 

@@ -404,12 +404,25 @@ def test_reviewers_are_kept_apart(workspace: Path) -> None:
     assert store.batch("batch").n_reviewers == 2
 
 
+def test_a_tally_counts_what_others_say_now(workspace: Path) -> None:
+    make_batch()
+    for reviewer in ("ann", "bob", "cleo", "dan"):
+        store.add_reviews([review(f"im{i}", reviewer=reviewer) for i in range(3)])
+    later = "2026-01-01T12:00:05Z"
+    store.add_reviews([review("im0", "reject", later, reviewer="bob"), review("im1", None, later, reviewer="cleo")])
+    assert store.tally("batch", "ann") == {"im0": {"accept": 2, "reject": 1}, "im1": {"accept": 2}, "im2": {"accept": 3}}
+    assert store.tally("batch", "bob", {"im0", "im1"}) == {"im0": {"accept": 3}, "im1": {"accept": 2}}
+    store.add_reviews([review("im2", None, later, reviewer=reviewer) for reviewer in ("bob", "cleo", "dan")])
+    assert store.tally("batch", "ann", ["im2"]) == {}
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"id": "1"},
         {"created": "yesterday"},
         {"created": "2026-01-01T12:00:00"},
+        {"created": "9999-12-31T23:59:59-01:00"},
         {"decision": "real"},
         {"decision": ""},
         {"confidence": 6},
@@ -499,6 +512,27 @@ def test_a_curated_set_has_versions_and_a_file_for_machines_without_a_database(w
         (i, f"reviews/batch/im{i}.png", f"{i:064d}") for i in range(2)
     ]
     assert [(record.name, record.version) for record in store.curated_sets()] == [("good", 2), ("good", 1)]
+
+
+def test_a_list_of_curated_sets_counts_pictures_and_one_set_reads_its_own_only(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("batch", "other"):
+        make_batch(name)
+        store.add_reviews([review("im0", batch=name)])
+        store.save_curated_set(f"from-{name}", name)
+    store.add_reviews([review("im1")])
+    store.save_curated_set("from-batch", "batch", "any")
+    listed = [(found.name, found.version, found.batch, found.rule, found.n_images) for found in store.curated_list()]
+    newest = ("from-batch", 2, "batch", "any", 2)
+    assert listed == [newest, ("from-other", 1, "other", "unanimous", 1), ("from-batch", 1, "batch", "unanimous", 1)]
+    assert [found.name for found in store.curated_list("other")] == ["from-other"]
+    parsed = []
+    read_set = store.curated.from_dict
+    monkeypatch.setattr(store.curated, "from_dict", lambda *asked: parsed.append(asked) or read_set(*asked))
+    assert store.curated_list()[0].created == store.curated_sets()[0].created
+    assert len(parsed) == 3, "by the sets with all pictures"
+    assert [picture.image.seed for picture in store.curated_set("from-batch")] == [0, 1]
+    assert [picture.image.seed for picture in store.curated_set("from-batch", 1)] == [0]
+    assert len(parsed) == 5
 
 
 def test_a_file_of_another_database_is_not_replaced(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -657,6 +691,8 @@ def test_the_same_holds_on_postgresql(workspace: Path, postgresql: str, monkeypa
     run_together(workspace.parent, 4, add_reviews, 50)
     assert len(store.review_history("batch")) == 201
     assert store.save_curated_set("good", "batch").version == 1
+    assert [(found.name, found.n_images) for found in store.curated_list()] == [("good", 50)]
+    assert store.tally("batch", "ann", ["im0", "im1"]) == {"im0": {"accept": 4}, "im1": {"accept": 4}}
     with pytest.raises(InvalidValue, match="another content"):
         store.add_reviews([dataclasses.replace(first, decision="reject")])
     with pytest.raises(UserError, match="read-only"):

@@ -134,8 +134,7 @@ def export(
     """Write every reader's decisions as a table, with the images they are about; of a blind batch also in the format of iMRMC."""
     from gan_aug import reviews
 
-    table = reviews.export(name, out)
-    decisions = len(reviews.decisions(name))
+    table, decisions = reviews.export(name, out)
     if json:
         print_json({"file": table, "decisions": decisions})
     else:

@@ -5,6 +5,15 @@ own short transaction, so that pages, jobs and the console can call them from an
 """
 
 from gan_aug.store.backups import backup, backup_daily
+from gan_aug.store.curated import (
+    CuratedEntry,
+    CuratedImage,
+    CuratedSet,
+    curated_list,
+    curated_set,
+    curated_sets,
+    save_curated_set,
+)
 from gan_aug.store.database import DatabaseUnavailable, now, read, write
 from gan_aug.store.index import indexed_runs, reindex
 from gan_aug.store.people import (
@@ -16,24 +25,22 @@ from gan_aug.store.people import (
     save_direction,
 )
 from gan_aug.store.reviews import (
-    CuratedImage,
-    CuratedSet,
     ReviewBatch,
     ReviewCase,
+    StoredReview,
     add_reviews,
     batch,
     batches,
     cases,
     close_batch,
     create_batch,
-    curated_set,
-    curated_sets,
     review_history,
     reviews_of,
-    save_curated_set,
+    tally,
 )
 
 __all__ = [
+    "CuratedEntry",
     "CuratedImage",
     "CuratedSet",
     "DatabaseUnavailable",
@@ -41,6 +48,7 @@ __all__ = [
     "Note",
     "ReviewBatch",
     "ReviewCase",
+    "StoredReview",
     "add_note",
     "add_reviews",
     "backup",
@@ -50,6 +58,7 @@ __all__ = [
     "cases",
     "close_batch",
     "create_batch",
+    "curated_list",
     "curated_set",
     "curated_sets",
     "directions",
@@ -62,5 +71,6 @@ __all__ = [
     "reviews_of",
     "save_curated_set",
     "save_direction",
+    "tally",
     "write",
 ]

@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import errno
 import random
+import re
 import sqlite3
 import threading
 import time
@@ -22,9 +23,13 @@ T = TypeVar("T")
 
 _RETRY_WAITS = (0.1, 0.5, 2.0)  # seconds; each attempt has itself waited BUSY_SECONDS
 
-_engines: dict[sa.URL, sa.Engine] = {}
+# Engines of databases that were found to have the present schema, and which file it was: a backup may be put in its place.
+_engines: dict[sa.URL, tuple[sa.Engine, tuple[int, int] | None]] = {}
 _preparing = threading.Lock()
 
+
+_ABSENT = re.compile("no such (table|column)|has no column named")  # SQLite says it in words only
+_ABSENT_STATES = ("42P01", "42703")  # PostgreSQL: undefined table, undefined column
 
 _MAKE_ROOM = "Free some space on that disk and try again; what was saved before is safe."
 _MEND_FOLDER = "Check that the folder exists, is writable and is on a healthy disk."
@@ -32,6 +37,10 @@ _MEND_FOLDER = "Check that the folder exists, is writable and is on a healthy di
 
 class DatabaseUnavailable(UserError):
     """The database, or the workspace that it lies in, cannot be opened, read or written."""
+
+
+class _OtherSchema(DatabaseUnavailable):
+    """A statement names a table or a column that the database does not have."""
 
 
 @contextlib.contextmanager
@@ -64,7 +73,7 @@ def read(work: Callable[[sa.Connection], T]) -> T:
     ------
     DatabaseUnavailable
     """
-    return _transact(_ready_engine(), work, immediate=False)
+    return _run(work, immediate=False)
 
 
 def write(work: Callable[[sa.Connection], T]) -> T:
@@ -76,7 +85,23 @@ def write(work: Callable[[sa.Connection], T]) -> T:
     ------
     DatabaseUnavailable
     """
-    return _transact(_ready_engine(), work, immediate=True)
+    return _run(work, immediate=True)
+
+
+def _run(work: Callable[[sa.Connection], T], immediate: bool) -> T:
+    """Run a transaction; if it shows that the database is an older one, bring that up to date and run it again.
+
+    So it is where a backup was copied over the file. One that was moved there is told by :func:`_ready_engine` before.
+    """
+    engine = _ready_engine()
+    try:
+        return _transact(engine, work, immediate)
+    except _OtherSchema:
+        if _transact(engine, migrations.current, immediate=False) == migrations.head():
+            raise
+    with _preparing:
+        _engines.pop(engine.url, None)
+    return _transact(_ready_engine(), work, immediate)
 
 
 def _transact(engine: sa.Engine, work: Callable[[sa.Connection], T], immediate: bool) -> T:
@@ -85,13 +110,20 @@ def _transact(engine: sa.Engine, work: Callable[[sa.Connection], T], immediate: 
         try:
             with engine.connect().execution_options(immediate=immediate) as connection, connection.begin():
                 return work(connection)
-        except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError):
-            raise  # a fault in our statements, not in the database
         except sa.exc.DatabaseError as error:
+            if _names_what_is_absent(error.orig):
+                raise _explain(error.orig) from error
+            if isinstance(error, (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError)):
+                raise  # a fault in our statements, not in the database
             wait = next(waits, None)
             if wait is None or "database is locked" not in str(error.orig):
                 raise _explain(error.orig) from error
             time.sleep(wait * random.uniform(0.5, 1.5))
+
+
+def _names_what_is_absent(error: BaseException) -> bool:
+    state = getattr(error, "sqlstate", None)
+    return state in _ABSENT_STATES if state else bool(_ABSENT.search(str(error)))
 
 
 def _explain(error: BaseException) -> DatabaseUnavailable:
@@ -101,6 +133,9 @@ def _explain(error: BaseException) -> DatabaseUnavailable:
     place = str(path) if path else database_url().render_as_string(hide_password=True)
     if "locked" in text:
         todo = "Another program has held it for minutes: close it, or find it with 'gan-aug doctor', and try again."
+    elif _names_what_is_absent(error):
+        todo = "Its tables are not those that it should have: put a backup in its place."
+        return _OtherSchema(f"The database {place} cannot be used: {text}.", todo)
     elif "full" in text:
         todo = _MAKE_ROOM
     elif "malformed" in text or "not a database" in text:
@@ -116,8 +151,9 @@ def _ready_engine() -> sa.Engine:
     """The engine of the database, which exists and has the present schema."""
     url, path = database_url(), sqlite_file()
     with _preparing:
-        if url in _engines and (path is None or _is_there(path)):
-            return _engines[url]
+        known, which = _engines.get(url, (None, None))
+        if known is not None and (path is None or which == _which(path)):
+            return known
         engine = new_engine(url)
         if path is not None:
             with told(path.parent):
@@ -129,13 +165,18 @@ def _ready_engine() -> sa.Engine:
                 set_journal(path)
             except sqlite3.Error as error:
                 raise _explain(error) from error
-        _engines[url] = engine
+        _engines[url] = engine, _which(path) if path else None
         return engine
 
 
-def _is_there(path: Path) -> bool:
+def _which(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one of its name; None if there is none."""
     with told(path):
-        return path.exists()
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return None
+    return status.st_dev, status.st_ino
 
 
 def _migrate(connection: sa.Connection) -> None:

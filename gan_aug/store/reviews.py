@@ -1,21 +1,21 @@
-"""Review batches, the decisions made on them, and the curated sets that follow.
+"""Review batches, and the decisions made on them.
 
 Decisions are only ever added. A change of mind is a newer row, an undo is a row without a decision, and the id comes from the client, so a
 save that is sent twice is stored once.
 """
 
-import collections
 import dataclasses
 import datetime
 import functools
 import math
 import uuid
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from gan_aug import files, workspace
+from gan_aug import workspace
 from gan_aug.errors import InvalidValue, NotFound
 from gan_aug.records import Review, SyntheticImage, from_dict, to_dict
 from gan_aug.store import tables
@@ -24,14 +24,8 @@ from gan_aug.store.engine import database_url
 
 DECISIONS = {"curate": ("accept", "reject", "unsure"), "blind": ("real", "synthetic", "unsure")}
 
-# Which images of a batch become a curated set, from the accepting and rejecting reviewers of each.
-RULES = {
-    "any": lambda accepts, rejects: accepts >= 1,
-    "majority": lambda accepts, rejects: accepts > rejects,
-    "unanimous": lambda accepts, rejects: accepts >= 1 and rejects == 0,
-}
-
 _ROWS = 500  # ids looked up in one statement; databases limit their number
+_MAKE_ONE = "Make one with: gan-aug review create NAME --from RUN --n 200"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,29 +61,35 @@ class ReviewBatch:
 
 
 @dataclasses.dataclass(frozen=True)
-class CuratedImage:
-    """A synthetic picture that people accepted, with the very bytes they saw."""
+class StoredReview(Review):
+    """A decision, and when it came in by the clock of whoever stored it. ``created`` is by the clock of the reviewer's device."""
 
-    image: SyntheticImage
-    file: str  # PNG, relative to the workspace
-    sha256: str
+    arrived: str
 
     @property
-    def path(self) -> Path:
-        """The file in this workspace."""
-        return workspace.home() / self.file
+    def order(self) -> tuple[str, str, str]:
+        """What decisions of one reviewer are sorted by, oldest first.
+
+        A decision cannot have been made after it came in, so a clock that is ahead counts only up to then. One that came in late, from a
+        device that was offline, keeps its place. A clock that is behind cannot be told from that.
+        """
+        return min(self.created, self.arrived), self.arrived, self.created
 
 
-@dataclasses.dataclass(frozen=True)
-class CuratedSet:
-    """The accepted pictures of a batch at one moment; a later save is a new version."""
+# A row stored by a version that noted no arrival has none: its own time then counts.
+_ARRIVED = sa.func.coalesce(tables.reviews.c.arrived, tables.reviews.c.created).label("arrived")
+_STORED = [_ARRIVED if field.name == "arrived" else tables.reviews.c[field.name] for field in dataclasses.fields(StoredReview)]
 
-    name: str
-    version: int
-    batch: str
-    rule: str  # any | majority | unanimous
-    images: tuple[CuratedImage, ...]
-    created: str
+# The place of a row among those of one reviewer on one image, the one that counts first: StoredReview.order as SQL.
+_MOMENT = sa.case((tables.reviews.c.created < _ARRIVED.element, tables.reviews.c.created), else_=_ARRIVED.element)
+_RANK = (
+    sa.func.row_number()
+    .over(
+        partition_by=[tables.reviews.c.reviewer, tables.reviews.c.image],
+        order_by=[each.desc() for each in (_MOMENT, _ARRIVED.element, tables.reviews.c.created, tables.reviews.c.sequence)],
+    )
+    .label("rank")
+)
 
 
 # --- batches -----------------------------------------------------------------------------------------------------------------------------
@@ -139,8 +139,22 @@ def batch(name: str) -> ReviewBatch:
     """
     found = read(lambda connection: _batches(connection, tables.review_batches.c.name == name))
     if not found:
-        raise NotFound(f"There is no review batch {name!r}.", "Make one with: gan-aug review create NAME --from RUN --n 200")
+        raise NotFound(f"There is no review batch {name!r}.", _MAKE_ONE)
     return found[0]
+
+
+def _head(connection: sa.Connection, name: str) -> sa.Row[Any]:
+    """Mode and times of a batch, which cost nothing to ask for, as its counts do.
+
+    Raises
+    ------
+    NotFound
+    """
+    table = tables.review_batches
+    found = connection.execute(sa.select(table.c.mode, table.c.created, table.c.closed).where(table.c.name == name)).first()
+    if found is None:
+        raise NotFound(f"There is no review batch {name!r}.", _MAKE_ONE)
+    return found
 
 
 def _batches(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[ReviewBatch]:
@@ -158,14 +172,14 @@ def _batches(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> li
 def close_batch(name: str) -> ReviewBatch:
     """End the judging of a batch; closing it again changes nothing."""
     table = tables.review_batches
-    batch(name)
+    read(lambda connection: _head(connection, name))
     write(lambda connection: connection.execute(table.update().where(table.c.name == name, table.c.closed.is_(None)).values(closed=now())))
     return batch(name)
 
 
 def cases(name: str) -> list[ReviewCase]:
     """The pictures of the batch ``name``, in the order in which they are to be shown."""
-    return list(_cases(str(database_url()), name, batch(name).created))
+    return list(_cases(str(database_url()), name, read(lambda connection: _head(connection, name)).created))
 
 
 @functools.lru_cache(8)
@@ -213,8 +227,16 @@ def _insert_reviews(connection: sa.Connection, reviews: list[Review]) -> int:
     for name in {review.batch for review in new.values()}:
         _check_against_batch(connection, name, [review for review in new.values() if review.batch == name])
     if new:
-        connection.execute(tables.reviews.insert(), [to_dict(review) for review in new.values()])
+        arrived = _arrival(connection)
+        connection.execute(tables.reviews.insert(), [{**to_dict(review), "arrived": arrived} for review in new.values()])
     return len(new)
+
+
+def _arrival(connection: sa.Connection) -> str:
+    """The time as that of an arrival, which is never before an earlier one: a server's clock that was set back must not hide decisions."""
+    table = tables.reviews
+    last = connection.execute(sa.select(table.c.arrived).order_by(table.c.sequence.desc()).limit(1)).scalar()
+    return max(now(), last or "")
 
 
 def _stored_reviews(connection: sa.Connection, ids: list[str]) -> dict[str, Review]:
@@ -228,13 +250,14 @@ def _stored_reviews(connection: sa.Connection, ids: list[str]) -> dict[str, Revi
 
 def _check_against_batch(connection: sa.Connection, name: str, reviews: list[Review]) -> None:
     """Raise unless the batch is open, has the images, and knows the decisions."""
-    found = _batches(connection, tables.review_batches.c.name == name)
-    if not found:
-        raise NotFound(f"There is no review batch {name!r}.", "See the batches on the Review page.")
-    if found[0].closed:
-        raise InvalidValue(f"Batch {name!r} was closed at {found[0].closed}.", "Decisions are no longer taken; make a new batch.")
-    images = set(connection.execute(sa.select(tables.review_cases.c.image).where(tables.review_cases.c.batch == name)).scalars())
-    allowed = DECISIONS[found[0].mode]
+    found = _head(connection, name)
+    if found.closed:
+        raise InvalidValue(f"Batch {name!r} was closed at {found.closed}.", "Decisions are no longer taken; make a new batch.")
+    table, wanted, images = tables.review_cases, sorted({review.image for review in reviews}), set()
+    for start in range(0, len(wanted), _ROWS):
+        query = sa.select(table.c.image).where(table.c.batch == name, table.c.image.in_(wanted[start : start + _ROWS]))
+        images |= set(connection.execute(query).scalars())
+    allowed = DECISIONS[found.mode]
     for review in reviews:
         if review.image not in images:
             raise NotFound(f"Batch {name!r} has no image {review.image!r}.", "Load the batch again.")
@@ -247,7 +270,8 @@ def _checked(review: Review) -> Review:
     try:
         identity = str(uuid.UUID(review.id))
         created = datetime.datetime.fromisoformat(review.created)
-    except (ValueError, TypeError, AttributeError):
+        utc = created.astimezone(datetime.UTC).isoformat(timespec="microseconds")
+    except (ValueError, TypeError, AttributeError, OverflowError):
         raise InvalidValue(f"Review {review.id!r} of {review.created!r} has no UUID or no ISO 8601 time.", "Load the page again.") from None
     if created.tzinfo is None:
         raise InvalidValue(f"The time {review.created!r} of a review has no time zone.", "Give it in UTC, as 2026-01-31T12:00:00Z.")
@@ -256,7 +280,6 @@ def _checked(review: Review) -> Review:
         raise InvalidValue(f"A confidence cannot be {review.confidence!r}.", "Use a whole number from 1 to 5.")
     if not (isinstance(review.seconds, (int, float)) and math.isfinite(review.seconds) and review.seconds >= 0):
         raise InvalidValue(f"A case cannot be looked at for {review.seconds!r} seconds.", "Give a number, 0 or above.")
-    utc = created.astimezone(datetime.UTC).isoformat(timespec="microseconds")
     return dataclasses.replace(review, id=identity, created=utc, seconds=float(review.seconds))
 
 
@@ -265,102 +288,54 @@ def _check_person(name: str) -> None:
         raise InvalidValue(f"{name!r} cannot be a person's name.", "Use 1 to 200 printable characters.")
 
 
-def reviews_of(name: str, reviewer: str | None = None) -> list[Review]:
+def reviews_of(name: str, reviewer: str | None = None) -> list[StoredReview]:
     """What each reviewer (or the one given) now says of each image of the batch ``name``; an image whose decision was undone is absent.
 
-    The newest row counts, by the client's time and then by arrival.
+    The last row counts, in the order of :attr:`StoredReview.order`.
     """
-    batch(name)
     table = tables.reviews
-    newest = sa.func.row_number().over(
-        partition_by=[table.c.reviewer, table.c.image], order_by=[table.c.created.desc(), table.c.sequence.desc()]
+    ranked = sa.select(*_STORED, table.c.sequence, _RANK).where(*_of(name, reviewer)).subquery()
+    query = sa.select(*(ranked.c[field.name] for field in dataclasses.fields(StoredReview)))
+    return _stored(name, query.where(ranked.c.rank == 1, ranked.c.decision.is_not(None)).order_by(ranked.c.sequence))
+
+
+def review_history(name: str, reviewer: str | None = None) -> list[StoredReview]:
+    """Every row of the batch ``name`` (by the reviewer, if one is given), undone and overruled ones too, in order of arrival."""
+    return _stored(name, sa.select(*_STORED).where(*_of(name, reviewer)).order_by(tables.reviews.c.sequence))
+
+
+def tally(name: str, without: str, images: Collection[str] | None = None) -> dict[str, dict[str, int]]:
+    """How many reviewers other than ``without`` now say what of each image of the batch ``name``, or of those given.
+
+    Returns
+    -------
+    dict of dict
+        Image -> decision -> number of reviewers; nothing for an image of which nobody says anything.
+    """
+    table = tables.reviews
+    condition = [table.c.batch == name, table.c.reviewer != without]
+    if images is not None:
+        condition.append(table.c.image.in_(sorted(images)))
+    ranked = sa.select(table.c.image, table.c.decision, _RANK).where(*condition).subquery()
+    query = (
+        sa.select(ranked.c.image, ranked.c.decision, sa.func.count())
+        .where(ranked.c.rank == 1, ranked.c.decision.is_not(None))
+        .group_by(ranked.c.image, ranked.c.decision)
     )
-    condition = table.c.batch == name if reviewer is None else sa.and_(table.c.batch == name, table.c.reviewer == reviewer)
-    ranked = sa.select(table, newest.label("rank")).where(condition).subquery()
-    return _reviews(sa.select(ranked).where(ranked.c.rank == 1, ranked.c.decision.is_not(None)).order_by(ranked.c.sequence))
+    found: dict[str, dict[str, int]] = {}
+    for image, decision, count in read(lambda connection: connection.execute(query).all()):
+        found.setdefault(image, {})[decision] = count
+    return found
 
 
-def review_history(name: str) -> list[Review]:
-    """Every row of the batch ``name``, undone and overruled ones too, in order of arrival."""
-    batch(name)
-    return _reviews(sa.select(tables.reviews).where(tables.reviews.c.batch == name).order_by(tables.reviews.c.sequence))
+def _of(name: str, reviewer: str | None) -> list[sa.ColumnElement[bool]]:
+    table = tables.reviews
+    return [table.c.batch == name] if reviewer is None else [table.c.batch == name, table.c.reviewer == reviewer]
 
 
-def _reviews(query: sa.Select[Any]) -> list[Review]:
-    rows = read(lambda connection: connection.execute(query).mappings().all())
-    return [Review(**{field.name: row[field.name] for field in dataclasses.fields(Review)}) for row in rows]
+def _stored(name: str, query: sa.Select[Any]) -> list[StoredReview]:
+    def rows(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
+        _head(connection, name)
+        return connection.execute(query).all()
 
-
-# --- curated sets ------------------------------------------------------------------------------------------------------------------------
-
-
-def save_curated_set(name: str, batch_name: str, rule: str = "unanimous") -> CuratedSet:
-    """Freeze the accepted synthetic pictures of a batch as the next version of the set ``name``.
-
-    The set is also written to ``curated/<name>/v<version>.json`` in the workspace, so that a training needs no database. Such a file is
-    never replaced, whichever database wrote it: studies name a set by its version.
-
-    Parameters
-    ----------
-    rule : str
-        ``any`` (someone accepted), ``majority`` (more accepted than rejected) or ``unanimous`` (someone accepted, nobody rejected).
-
-    Raises
-    ------
-    InvalidValue
-        If the rule is unknown, the batch is a blind one, or nothing was accepted.
-    """
-    workspace.check_name(name, "name of a curated set")
-    if rule not in RULES:
-        raise InvalidValue(f"There is no rule {rule!r}.", f"Use {', '.join(RULES)}.")
-    if batch(batch_name).mode != "curate":
-        raise InvalidValue(f"Batch {batch_name!r} is blind: it has no accepted images.", "Use a batch of the mode curate.")
-    votes = collections.Counter((review.image, review.decision) for review in reviews_of(batch_name))
-    accepted = [
-        CuratedImage(case.synthetic, case.file, case.sha256)
-        for case in cases(batch_name)
-        if case.synthetic and RULES[rule](votes[case.image, "accept"], votes[case.image, "reject"])
-    ]
-    if not accepted:
-        raise InvalidValue(f"No image of batch {batch_name!r} is accepted under the rule {rule!r}.", "Review it first.")
-    table = tables.curated_sets
-
-    def insert(connection: sa.Connection) -> CuratedSet:
-        stored = connection.execute(sa.select(sa.func.max(table.c.version)).where(table.c.name == name)).scalar() or 0
-        record = CuratedSet(name, max(stored, _newest_file(name)) + 1, batch_name, rule, tuple(accepted), now())
-        connection.execute(table.insert().values(**to_dict(record)))
-        # Before the commit: no stored set may lack its file. A file whose commit fails stays, and its number is not given again.
-        files.write_json(_folder_of_set(name) / f"v{record.version}.json", to_dict(record))
-        return record
-
-    return write(insert)
-
-
-def _folder_of_set(name: str) -> Path:
-    return workspace.home() / "curated" / name
-
-
-def _newest_file(name: str) -> int:
-    """The highest version of a set that has a file; 0 if there is none."""
-    numbers = (path.stem[1:] for path in _folder_of_set(name).glob("v*.json"))
-    return max((int(number) for number in numbers if number.isdecimal()), default=0)
-
-
-def curated_sets() -> list[CuratedSet]:
-    """All versions of all curated sets, newest first."""
-    query = sa.select(tables.curated_sets).order_by(tables.curated_sets.c.created.desc())
-    return [from_dict(CuratedSet, dict(row)) for row in read(lambda connection: connection.execute(query).mappings().all())]
-
-
-def curated_set(name: str, version: int | None = None) -> list[CuratedImage]:
-    """The pictures of a curated set, in its newest version or the one that is given.
-
-    Raises
-    ------
-    NotFound
-    """
-    found = [record for record in curated_sets() if record.name == name and version in (None, record.version)]
-    if not found:
-        which = name if version is None else f"{name} version {version}"
-        raise NotFound(f"There is no curated set {which}.", "Save one on the Review page, from a batch with accepted images.")
-    return list(max(found, key=lambda record: record.version).images)
+    return [StoredReview(*row) for row in read(rows)]

@@ -75,7 +75,8 @@ reviews = sa.Table(
     sa.Column("reason", sa.Text),
     sa.Column("confidence", sa.Integer),
     sa.Column("seconds", sa.Float, nullable=False),
-    sa.Column("created", sa.String(40), nullable=False),
+    sa.Column("created", sa.String(40), nullable=False),  # by the clock of the reviewer's device, which may be wrong
+    sa.Column("arrived", sa.String(40)),  # by the clock of whoever stored it; null if that was an older version
     sa.ForeignKeyConstraint(["batch", "image"], ["review_cases.batch", "review_cases.image"]),
     sa.Index(None, "batch", "reviewer", "image"),
 )

@@ -1,6 +1,7 @@
 """What one browser tab is judging: a batch, the selection of its images, and the page that is open."""
 
 import collections
+import contextlib
 import dataclasses
 import io
 from typing import Any
@@ -69,6 +70,7 @@ class Desk:
         self.page_size = PAGE_SIZE
         self.selections = 0
         self.answer: dict[str, Any] = {}
+        self.beside: dict[str, dict[str, int]] = {}  # what others say of the images of this page
         self.page, self.target = 0, None
         self.open()
         self._select()
@@ -88,10 +90,10 @@ class Desk:
         """Get ready for a browser that has nothing yet: a new tab, or one that was loaded again."""
         self.held: str | None = None  # the view whose pictures the browser has
         self._read_decisions()
+        self._read_others()
         self.log = [
             {"id": review.id, "image": review.image, "decision": review.decision, "reason": review.reason, "confidence": review.confidence}
-            for review in store.review_history(self.batch)
-            if review.reviewer == self.reviewer
+            for review in sorted(store.review_history(self.batch, self.reviewer), key=lambda review: review.order)
         ]
 
     def take(self, message: dict[str, Any]) -> None:
@@ -101,14 +103,16 @@ class Desk:
         """
         saved, refused, error = save_events(message.get("events"), self.reviewer if self.exclusive else None)
         self.held = message.get("view")
+        wish = message.get("wish") if isinstance(message.get("wish"), dict) else {}
         if error is None:
             try:
                 self.open() if self.held is None else self._read_decisions()
+                if wish.get("again"):
+                    self._read_others()
             except store.DatabaseUnavailable as failure:
                 saved, error = [], failure.what  # stored, but not seen to be: the browser sends them again, which does no harm
         self.answer = {"reply": message.get("id"), "saved": tuple(saved), "refused": tuple(refused), "error": error}
-        wish = message.get("wish")
-        if isinstance(wish, dict):
+        if wish:
             self._turn(wish, error is None)
 
     def grid(self) -> Grid:
@@ -142,7 +146,7 @@ class Desk:
         How disputed an image is shows what others said of it, so it is known only of images that this reviewer has decided on.
         """
         if sort == "disagreement":
-            return {image: disputed(list(said.values())) for image, said in self.said.items() if image in self.decisions and len(said) > 1}
+            return {image: disputed(self.others[image], said) for image, (said, _) in self.decisions.items() if image in self.others}
         return {image: value for image, case in self.cases.items() if (value := (case.facts or {}).get(sort)) is not None}
 
     def alike_of(self, image: str) -> str:
@@ -177,24 +181,28 @@ class Desk:
         return [image for image in images if shown[self.alike_of(image)] == image]
 
     def _read_decisions(self) -> None:
-        self.said: dict[str, dict[str, str]] = {}  # image -> reviewer -> decision
-        self.decisions: dict[str, list[Any]] = {}
-        for review in store.reviews_of(self.batch, self.reviewer if self.blind else None):
-            self.said.setdefault(review.image, {})[review.reviewer] = review.decision
-            if review.reviewer == self.reviewer:
-                self.decisions[review.image] = [review.decision, self._detail(review)]
+        """What this reviewer says now. It is read at every key, so what others say is not, but for the page that is shown."""
+        found = store.reviews_of(self.batch, self.reviewer)
+        self.decisions: dict[str, list[Any]] = {review.image: [review.decision, self._detail(review)] for review in found}
+
+    def _read_others(self) -> None:
+        """What others say of all images, where the list is ordered by that; read again when the list is made anew."""
+        self.others: dict[str, dict[str, int]] = store.tally(self.batch, self.reviewer) if self.sort == "disagreement" else {}
 
     def _detail(self, review: Review) -> Any:
         return review.reason
 
     def _others(self) -> dict[str, list[int]]:
         """How many others accept, reject or are unsure of the images of this page that this reviewer has decided on."""
-        found = {}
-        for image in self._images_of_page():
-            count = collections.Counter(said for reviewer, said in self.said.get(image, {}).items() if reviewer != self.reviewer)
-            if count and image in self.decisions:
-                found[image] = [count[decision] for decision in store.reviews.DECISIONS["curate"]]
-        return found
+        decided = {image for image in self._images_of_page() if image in self.decisions}
+        if not self.answer.get("error"):
+            with contextlib.suppress(store.DatabaseUnavailable):  # the next decision will tell; the last known is shown till then
+                self.beside = store.tally(self.batch, self.reviewer, decided) if decided else {}
+        return {
+            image: [said.get(decision, 0) for decision in store.reviews.DECISIONS["curate"]]
+            for image, said in self.beside.items()
+            if image in decided
+        }
 
     def _turn(self, wish: dict[str, Any], readable: bool) -> None:
         page, image = wish.get("page"), wish.get("image")
@@ -271,9 +279,10 @@ class BlindDesk(Desk):
         return ""
 
 
-def disputed(said: list[str]) -> float:
-    """The share of readers who do not say what most say, 0 to 1."""
-    return 1 - max(collections.Counter(said).values()) / len(said)
+def disputed(others: dict[str, int], own: str) -> float:
+    """The share of readers who do not say what most say, 0 to 1; given how many others say what, and what one says oneself."""
+    most = max(others.get(own, 0) + 1, *others.values())
+    return 1 - most / (sum(others.values()) + 1)
 
 
 def _picture(case: ReviewCase) -> bytes | None:

@@ -1,7 +1,7 @@
 """The browser's part of a review: the grid, and the blind reading (review_queue.js says how no decision is lost)."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -84,4 +84,5 @@ class Grid:
 def show(grid: Grid, key: str, on_message: Callable[[], None], blind: bool = False) -> None:
     """Put the grid on the page; ``on_message`` is called when the browser has sent something (``st.session_state[key].message``)."""
     pictures.never_dim(key)
-    (_blind if blind else _grid)(key=key, data=asdict(grid), on_message_change=on_message)
+    data = vars(grid) | {name: tiles and [vars(tile) for tile in tiles] for name, tiles in (("tiles", grid.tiles), ("ahead", grid.ahead))}
+    (_blind if blind else _grid)(key=key, data=data, on_message_change=on_message)  # asdict would copy each of thousands of decisions

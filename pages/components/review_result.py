@@ -142,11 +142,11 @@ def _take_away(name: str, n_decisions: int, told: bool) -> None:
 
 def _curate(batch: ReviewBatch) -> None:
     chrome.section("Keep the accepted images")
-    saved = [record for record in store.curated_sets() if record.batch == batch.name]
+    saved = store.curated_list(batch.name)
     for record in saved:
         name = chrome.plain(record.name)
         scheme = f"`curated:{record.name}@{record.version}`"
-        st.markdown(f"**{name}** version {record.version}: {len(record.images)} images. In a study: {scheme}")
+        st.markdown(f"**{name}** version {record.version}: {record.n_images} images. In a study: {scheme}")
     with st.form("curate", border=True):
         name = st.text_input(
             "Name of the set", value=saved[0].name if saved else batch.name, help="A name that is used again gets a new version."

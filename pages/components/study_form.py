@@ -138,5 +138,5 @@ def amount(ratio: float) -> str:
 
 
 def _from_curated_sets() -> dict[str, str]:
-    newest = {record.name: record for record in reversed(store.curated_sets())}
-    return {f"standard+curated:{name}": f"standard + curated set {name} ({len(record.images)} images)" for name, record in newest.items()}
+    newest = {record.name: record for record in reversed(store.curated_list())}
+    return {f"standard+curated:{name}": f"standard + curated set {name} ({record.n_images} images)" for name, record in newest.items()}
