@@ -9,7 +9,7 @@ from made_images import arrays, save_dataset
 from made_up import make_run
 
 from gan_aug import files, runs
-from gan_aug.data import split as splitting
+from gan_aug.data import leaks
 from gan_aug.data.dataset import folder_of, open_dataset
 from gan_aug.data.split import list_splits, load_split, make_split, thin_split
 from gan_aug.data.taken_over import shipped_splits, take_over_split
@@ -39,7 +39,7 @@ def test_a_table_says_which_part_each_image_has(workspace: Path, pictures: np.nd
     assert (taken.unknown, taken.held_back) == ((), ())
     assert (taken.split.val, taken.split.test, taken.split.rule) == (0.3333, 0.3333, "like official.csv")
     assert load_split("d") == load_split("d", taken.split.id) == taken.split, "it is the dataset's split"
-    assert splitting.check("d").violations == ()
+    assert leaks.check("d").violations == ()
 
 
 def test_taken_over_twice_it_is_one_split(workspace: Path, pictures: np.ndarray, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_what_belongs_together_is_not_separated(workspace: Path, pictures: np.nd
     taken = take_over_split("d", table_file(tmp_path / "official.csv", thirds(24)))
     assert taken.held_back == ("image0002", "image0004", "image0007") and taken.unknown == ()
     assert [taken.split.parts[row] for row in (0, 2, 3, 4, 7)] == ["train", "unused", "train", "unused", "unused"]
-    assert splitting.check("d").violations == ()
+    assert leaks.check("d").violations == ()
 
 
 def test_a_runs_split_fits_the_same_images_under_another_name(phantom: str, pictures: np.ndarray) -> None:
