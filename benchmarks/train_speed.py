@@ -218,8 +218,17 @@ def write_results(options: argparse.Namespace, rounds: list[dict[str, dict[str, 
     """Put the rounds so far into the results, in the place of earlier ones on this device."""
     import torch
 
+    from gan_aug.runs import code_version
+
     about = {"device": device_name(options.device), "threads": options.threads, "torch": torch.__version__, "steps": options.steps}
-    result = {**about, "warm": options.warm, "date": time.strftime("%Y-%m-%d"), "ratios": ratios(rounds), "rounds": rounds}
+    result = {
+        **about,
+        "warm": options.warm,
+        "date": time.strftime("%Y-%m-%d"),
+        "code_version": code_version(),
+        "ratios": ratios(rounds),
+        "rounds": rounds,
+    }
     path = Path(__file__).parent / "results" / "train_speed.json"
     path.parent.mkdir(exist_ok=True)
     kept = [one for one in json.loads(path.read_text()) if one["device"] != about["device"]] if path.exists() else []

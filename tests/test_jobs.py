@@ -94,6 +94,8 @@ def test_a_value_of_the_wrong_type_is_refused_in_words_for_every_field(kind: str
         ("review_batch", {"name": "b", "reference": "r", "truncation": -3.0}, "Truncation -3"),
         ("review_batch", {"name": "b", "reference": "r", "first_seed": -5}, "Seed -5"),
         ("review_batch", {"name": "b", "reference": "r", "first_seed": 2**64 - 1, "n": 2}, f"Seed {2**64} is"),
+        ("split", {"name": "d", "val": 0.6, "test": 0.5}, "cannot be shares"),
+        ("split", {"name": "d", "fraction": 0.0}, "Fraction 0 is out of range"),
         ("train_gan", {"gan": "nope", "data": "d"}, "no GAN 'nope'"),
         ("train_gan", {"gan": "r3gan", "data": "d", "preset": "aidl21"}, "no preset 'aidl21'"),
         ("train_gan", {"gan": "dcgan", "data": "d", "settings": {"batch_size": -1}}, "batch_size cannot be -1"),

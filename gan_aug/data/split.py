@@ -50,7 +50,7 @@ def make_split(name: str, seed: int = 0, val: float = 0.15, test: float = 0.15, 
     UserError
         If a group of near-duplicates is too large to be believed; the message names its first images.
     """
-    _check_shares(seed, val, test, fraction)
+    check_shares(seed, val, test, fraction)
     images = open_dataset(name)
     for known in list_splits(name):
         if (known.seed, known.val, known.test, known.fraction, known.rule) == (seed, val, test, fraction, ""):
@@ -86,7 +86,7 @@ def thin_split(split: Split, fraction: float) -> Split:
         )
     if not split.rule:
         return make_split(split.dataset, split.seed, split.val, split.test, fraction)
-    _check_shares(split.seed, split.val, split.test, fraction)
+    check_shares(split.seed, split.val, split.test, fraction)
     images = open_dataset(split.dataset)
     parts = _thin(list(split.parts), list(split.groups), images.table["label"].tolist(), split.seed, fraction)
     for known in list_splits(split.dataset):
@@ -113,7 +113,7 @@ def make_folds(name: str, folds: int, seed: int = 0, val: float = 0.15) -> list[
     """
     if not 2 <= folds <= 20:
         raise InvalidValue(f"{folds} folds cannot be made.", "Use from 2 to 20.")
-    _check_shares(seed, val, 1 / folds, 1.0)
+    check_shares(seed, val, 1 / folds, 1.0)
     images = open_dataset(name)
     groups, labels = groups_of(images), images.table["label"].tolist()
     places = [f"fold {number} of {folds}" for number in range(1, folds + 1)]
@@ -146,7 +146,7 @@ def hold_out_source(name: str, source: str, seed: int = 0, val: float = 0.15) ->
     touched = {group for group, mine in zip(groups, sources, strict=True) if mine == source}
     fixed = ["test" if mine == source else UNUSED if group in touched else None for group, mine in zip(groups, sources, strict=True)]
     share = fixed.count("test") / len(fixed)
-    _check_shares(seed, val, share, 1.0)
+    check_shares(seed, val, share, 1.0)
     return _make_ruled(images, groups, fixed, seed, val, share, f"source {source}")
 
 
@@ -176,7 +176,13 @@ def settle(
     return split
 
 
-def _check_shares(seed: int, val: float, test: float, fraction: float) -> None:
+def check_shares(seed: int, val: float, test: float, fraction: float) -> None:
+    """Refuse what :func:`make_split` cannot take.
+
+    Raises
+    ------
+    InvalidValue
+    """
     if not 0 <= seed < 2**63:
         raise InvalidValue(f"Seed {seed} is out of range.", "Use a whole number, 0 or above.")
     if not (val >= 0 and test >= 0 and val + test < 1):

@@ -82,6 +82,12 @@ class SplitDataset(Arguments):
     fraction: float = 1.0
     like: str | None = None  # a run's id
 
+    def check(self) -> None:
+        from gan_aug.data.split import check_shares
+
+        check_name(self.name, "name of a dataset")
+        check_shares(self.seed, self.val, self.test, self.fraction)
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainGan(Arguments):
