@@ -214,18 +214,16 @@ def ratios(rounds: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, lis
     return found
 
 
-def write_results(options: argparse.Namespace, rounds: list[dict[str, dict[str, float]]]) -> None:
+def write_results(options: argparse.Namespace, rounds: list[dict[str, dict[str, float]]], code: str) -> None:
     """Put the rounds so far into the results, in the place of earlier ones on this device."""
     import torch
-
-    from gan_aug.runs import code_version
 
     about = {"device": device_name(options.device), "threads": options.threads, "torch": torch.__version__, "steps": options.steps}
     result = {
         **about,
         "warm": options.warm,
         "date": time.strftime("%Y-%m-%d"),
-        "code_version": code_version(),
+        "code_version": code,
         "ratios": ratios(rounds),
         "rounds": rounds,
     }
@@ -261,12 +259,14 @@ def main() -> int:
         os.environ.update(GAN_AUG_HOME=str(folder / "home"), GAN_AUG_CHECKPOINTS=str(folder / "runs"), OMP_NUM_THREADS=str(options.threads))
         make_images(folder, BATCH["dcgan"] * (options.steps + 1))
         calls = contenders(options, folder, dict(os.environ))
-        rounds = []
+        from gan_aug.runs import code_version
+
+        rounds, code = [], code_version()  # before the first results are written, which would make the checkout dirty
         for number in range(options.rounds):
             names = list(calls)
             names = names[number % len(names) :] + names[: number % len(names)]
             rounds.append({name: calls[name]() for name in names})
-            write_results(options, rounds)
+            write_results(options, rounds, code)
             print(f"round {number + 1}: " + ", ".join(f"{name} {rounds[-1][name]['images_per_second']:.0f}" for name in calls), flush=True)
 
     print(f"\n{device_name(options.device)}, {options.threads} thread(s), median (range) of {options.rounds} rounds")
