@@ -161,8 +161,8 @@ def test_settings_with_which_no_job_could_start_are_refused_before_one_exists(mo
 
 
 def test_defaults_are_filled_in_and_whole_numbers_become_what_the_field_is() -> None:
-    job = jobs.submit("split", {"name": "d", "val": 1})
-    assert job.arguments == {"name": "d", "seed": 0, "val": 1.0, "test": 0.15, "fraction": 1.0, "like": None}
+    job = jobs.submit("split", {"name": "d", "val": 0})
+    assert job.arguments == {"name": "d", "seed": 0, "val": 0.0, "test": 0.15, "fraction": 1.0, "like": None}
     assert (job.status, job.progress, job.attempts, job.cancel_wish, job.result) == ("queued", 0.0, 0, False, None)
     assert jobs.get(job.id) == job
 
