@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from gan_aug import jobs, migrations, store, workspace
-from gan_aug.errors import UserError, place_of
+from gan_aug.errors import UserError, refusal
 from gan_aug.jobs.slots import device_slots
 from gan_aug.store.engine import filesystem_type, is_network, journal, sqlite_file, wanted_journal
 
@@ -53,7 +53,7 @@ def _examine(examine: Callable[[], Iterator[Check]]) -> list[Check]:
     except UserError as error:
         return [Check(examine.__name__.strip("_"), "fail", error.what, error.todo)]
     except OSError as error:
-        return [Check(examine.__name__.strip("_"), "fail", f"{place_of(error)} cannot be used: {error.strerror}.", _ELSEWHERE)]
+        return [Check(examine.__name__.strip("_"), "fail", refusal(error), _ELSEWHERE)]
 
 
 def _python() -> Iterator[Check]:

@@ -65,6 +65,11 @@ class ExtractorUnavailable(UserError):
     """The feature extractor that was asked for cannot be loaded; another one is never put in its place."""
 
 
+def refusal(error: OSError) -> str:
+    """What the system refuses, as a sentence; see :func:`place_of`."""
+    return f"{place_of(error)} cannot be used: {error.strerror or error}."
+
+
 def place_of(error: OSError) -> str:
     """The file or folder that an error of the system is about, as a message names it; of a temporary file of ours, its folder."""
     name = error.filename2 or error.filename

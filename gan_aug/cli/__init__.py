@@ -15,7 +15,7 @@ import typer
 import gan_aug
 from gan_aug.cli import data, gan, publish, review, runs, study, sweep, work
 from gan_aug.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED, EXIT_WRONG_USE, UsageError, remark
-from gan_aug.errors import UserError, place_of
+from gan_aug.errors import UserError, refusal
 
 _MAKE_ROOM = "Make room, or choose another folder."
 _IN_THE_WAY = "Choose another folder, or move away what is in its place."
@@ -120,7 +120,7 @@ def _run(arguments: list[str]) -> int:
     except OSError as error:
         if error.errno not in _MENDABLE:
             raise
-        raise UserError(f"{place_of(error)} cannot be used: {error.strerror}.", _MENDABLE[error.errno]) from error
+        raise UserError(refusal(error), _MENDABLE[error.errno]) from error
 
 
 def _command_of(error: Exception) -> str:

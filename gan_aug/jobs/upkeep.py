@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from gan_aug import files, projections, store, workspace
-from gan_aug.errors import UserError, place_of
+from gan_aug.errors import UserError, refusal
 from gan_aug.jobs import queue
 from gan_aug.store.engine import sqlite_file
 
@@ -40,7 +40,7 @@ def backup_if_due() -> str | None:
     except UserError as error:
         return f"{error.what} {error.todo}"
     except OSError as error:
-        return f"{place_of(error)} cannot be used: {error.strerror or error}."
+        return refusal(error)
     except sqlite3.Error as error:
         return f"The database {database} cannot be copied: {error}."
     return None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gan_aug import files, store, workspace
-from gan_aug.errors import InvalidValue, UserError, place_of
+from gan_aug.errors import InvalidValue, UserError, refusal
 from gan_aug.jobs import queue
 from gan_aug.jobs.kinds import KINDS
 from gan_aug.jobs.slots import Slot, holder, named_slots, release_lock, slot_environment, slots_of, take_lock
@@ -159,7 +159,7 @@ class _Trouble:
         self._told: str | None = None
 
     def tell(self, error: OSError | UserError) -> None:
-        what = error.what if isinstance(error, UserError) else f"{place_of(error)} cannot be used: {error.strerror or error}."
+        what = error.what if isinstance(error, UserError) else refusal(error)
         if what != self._told:
             note(f"{what} Trying again.")
         self._told = what
