@@ -273,10 +273,10 @@ def print_arithmetic() -> None:
     """Cells that were trained both in fp32 and in bf16, side by side."""
     pairs: dict[tuple[Any, ...], dict[str, Row]] = {}
     for row in rows():
-        same = (*(row[key] for key in CELL if key != "arithmetic"), row["part"], row["weights_sha256"])
+        same = (*(row[key] for key in CELL if key != "arithmetic"), row["part"], *_protocol(row))
         pairs.setdefault(same, {})[row["arithmetic"]] = row
     print(f"{'fp32: KID (95 %)':>27}  {'bf16: KID (95 %)':>27}  recall  recall  seed  cell")
-    for (data, _, gan, recipe, seed, kimg, part, _), found in sorted(pairs.items()):
+    for (data, _, gan, recipe, seed, kimg, part, *_), found in sorted(pairs.items()):
         if len(found) > 1:
             fp32, bf16 = found["fp32"], found["bf16"]
             kids = (f"{row['kid']:.4f} ({row['kid_ci'][0]:.4f} to {row['kid_ci'][1]:.4f})" for row in (fp32, bf16))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import math
 import types
 import typing
@@ -112,23 +113,53 @@ def _unchanged(value: Any) -> Any:
 
 
 def check_types(record: Any) -> None:
-    """Raise an :class:`InvalidValue` unless every field holds a value of its declared type."""
+    """Raise an :class:`InvalidValue` unless every field holds a value of its declared type, nested ones included."""
     for name, hint in _hints(type(record)).items():
         value = getattr(record, name)
-        origin = typing.get_origin(hint)
-        if origin is Literal:
-            require(value in typing.get_args(hint), name, value, " or ".join(typing.get_args(hint)))
-        elif origin is tuple:
-            require(isinstance(value, tuple), name, value, "a list")
-        elif origin is dict:
-            require(isinstance(value, dict), name, value, "names with values")
-        elif hint is float:
-            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-            require(number, name, value, "a finite number")
-        elif hint is int:
-            require(isinstance(value, int) and not isinstance(value, bool), name, value, "a whole number")
-        else:
-            require(isinstance(value, hint), name, value, f"of type {hint}")
+        require(_fits(hint)(value), name, value, _in_words(hint))
+
+
+def _in_words(hint: Any) -> str:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return " or ".join(map(repr, inner))
+    if origin is types.UnionType:
+        return " or ".join(map(_in_words, inner))
+    if origin is tuple:
+        return f"a list, each of it {_in_words(inner[0])}"
+    if origin is dict:
+        return "names with values that JSON can hold"
+    words = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a text", types.NoneType: "nothing"}
+    return words.get(hint) or f"of type {hint.__name__}"
+
+
+@functools.cache  # a split names the part and the group of every image
+def _fits(hint: Any) -> Callable[[Any], bool]:
+    """What tells whether a value is of type ``hint``."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return lambda value: value in inner
+    if origin is types.UnionType:
+        choices = tuple(map(_fits, inner))
+        return lambda value: any(choice(value) for choice in choices)
+    if origin is tuple:
+        item = _fits(inner[0])
+        return lambda value: isinstance(value, tuple) and all(map(item, value))
+    if origin is dict:
+        return lambda value: isinstance(value, dict) and _is_json(value)
+    if hint is float:
+        return lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if hint is int:
+        return lambda value: isinstance(value, int) and not isinstance(value, bool)
+    return lambda value: isinstance(value, hint)
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def require(good: bool, name: str, value: Any, allowed: str) -> None:

@@ -1,9 +1,12 @@
 """Records: validation on construction, JSON there and back, typed settings."""
 
+import dataclasses
 import json
+from typing import Any, Literal
 
 import pytest
 
+from gan_aug import fields
 from gan_aug.errors import InvalidValue, UnknownKey
 from gan_aug.records import ClassifierConfig, Dataset, GanConfig, ImportReport, from_dict, parse_settings, spelled, to_dict
 
@@ -43,6 +46,38 @@ def test_nested_records_survive_json():
 def test_impossible_values_are_named(setting, value):
     with pytest.raises(InvalidValue, match=setting):
         GanConfig(**{setting: value})
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """A record with every kind of field."""
+
+    names: tuple[str, ...] = ()
+    rows: tuple[tuple[int, ...], ...] = ()
+    report: ImportReport | None = None
+    count: int | None = None
+    paper: Literal["plain", "lined"] = "plain"
+    more: dict[str, Any] = dataclasses.field(default_factory=dict)
+    public: bool = False
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "allowed"),
+    [
+        ("names", ("a", 1), "a list, each of it a text"),
+        ("rows", ((1, 2), (3, 4.5)), "a list, each of it a list, each of it a whole number"),
+        ("report", {"sources": []}, "of type ImportReport or nothing"),
+        ("count", True, "a whole number or nothing"),
+        ("paper", "squared", "'plain' or 'lined'"),
+        ("more", {"loss": float("nan")}, "names with values that JSON can hold"),
+        ("public", 1, "true or false"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_however_deep_it_lies(field, value, allowed):
+    fields.check_types(Sheet(names=("a",), rows=((1,), ()), count=3, paper="lined", more={"loss": [0.5, None]}))
+    with pytest.raises(InvalidValue) as caught:
+        fields.check_types(Sheet(**{field: value}))
+    assert (caught.value.what, caught.value.todo) == (f"{field} cannot be {value!r}.", f"It must be {allowed}.")
 
 
 def test_unknown_keys_are_named_with_those_there_are():

@@ -281,7 +281,7 @@ def test_the_result_counts_hides_others_until_one_is_done_and_keeps_a_set(worksp
     assert not any(button.proto.disabled for button in app.get("download_button"))
     app = click(app, "Save the set")
     assert not app.error
-    assert [(record.version, len(record.images)) for record in store.curated_sets()] == [(1, 1)]
+    assert [(listed.version, listed.n_images) for listed in store.curated_list()] == [(1, 1)]
     assert "curated:b" in texts(app)
 
 

@@ -511,7 +511,7 @@ def test_a_curated_set_has_versions_and_a_file_for_machines_without_a_database(w
     assert [(line["image"]["seed"], line["file"], line["sha256"]) for line in written["images"]] == [
         (i, f"reviews/batch/im{i}.png", f"{i:064d}") for i in range(2)
     ]
-    assert [(record.name, record.version) for record in store.curated_sets()] == [("good", 2), ("good", 1)]
+    assert [(listed.name, listed.version) for listed in store.curated_list()] == [("good", 2), ("good", 1)]
 
 
 def test_a_list_of_curated_sets_counts_pictures_and_one_set_reads_its_own_only(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -528,11 +528,11 @@ def test_a_list_of_curated_sets_counts_pictures_and_one_set_reads_its_own_only(w
     parsed = []
     read_set = store.curated.from_dict
     monkeypatch.setattr(store.curated, "from_dict", lambda *asked: parsed.append(asked) or read_set(*asked))
-    assert store.curated_list()[0].created == store.curated_sets()[0].created
-    assert len(parsed) == 3, "by the sets with all pictures"
+    store.curated_list()
+    assert not parsed
     assert [picture.image.seed for picture in store.curated_set("from-batch")] == [0, 1]
     assert [picture.image.seed for picture in store.curated_set("from-batch", 1)] == [0]
-    assert len(parsed) == 5
+    assert len(parsed) == 2
 
 
 def test_a_file_of_another_database_is_not_replaced(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

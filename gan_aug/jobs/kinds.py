@@ -4,16 +4,13 @@ The rules are those of the parts that do the work, where these import without to
 """
 
 import dataclasses
-import json
-import math
-import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from gan_aug.errors import InvalidValue
-from gan_aug.fields import require
+from gan_aug.fields import check_types, require
 from gan_aug.jobs.slots import Lane
 from gan_aug.records import ClassifierConfig, from_dict, to_dict
 from gan_aug.workspace import check_name
@@ -28,7 +25,7 @@ class Arguments:
     """What a job takes. Every value is of its declared type, or the record does not come to be."""
 
     def __post_init__(self) -> None:
-        _check_types(self)
+        check_types(self)
         self.check()
 
     def check(self) -> None:
@@ -377,49 +374,3 @@ def _is_required(field: dataclasses.Field) -> bool:
 def normalise(kind: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a job as plain JSON values, checked, with every default filled in."""
     return to_dict(parse_arguments(kind, arguments))
-
-
-def _check_types(record: Any) -> None:
-    """Raise unless every field of a record holds a value of its declared type, nested ones included."""
-    for name, hint in typing.get_type_hints(type(record)).items():
-        value = getattr(record, name)
-        if not _fits(hint, value):
-            raise InvalidValue(f"{name} cannot be {value!r}.", f"It must be {_in_words(hint)}.")
-
-
-def _in_words(hint: Any) -> str:
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        return " or ".join(map(repr, inner))
-    if origin is types.UnionType:
-        return " or ".join(map(_in_words, inner))
-    if origin is tuple:
-        return f"a list, each of it {_in_words(inner[0])}"
-    if origin is dict:
-        return "names with values that JSON can hold"
-    return {int: "a whole number", float: "a finite number", str: "a text", types.NoneType: "nothing"}[hint]
-
-
-def _fits(hint: Any, value: Any) -> bool:
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        return value in inner
-    if origin is types.UnionType:
-        return any(_fits(choice, value) for choice in inner)
-    if origin is tuple:
-        return isinstance(value, tuple) and all(_fits(inner[0], item) for item in value)
-    if origin is dict:
-        return isinstance(value, dict) and _is_json(value)
-    if hint is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
-
-
-def _is_json(value: Any) -> bool:
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):
-        return False
-    return True

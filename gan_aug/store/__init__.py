@@ -11,7 +11,6 @@ from gan_aug.store.curated import (
     CuratedSet,
     curated_list,
     curated_set,
-    curated_sets,
     save_curated_set,
 )
 from gan_aug.store.database import DatabaseUnavailable, now, read, write
@@ -60,7 +59,6 @@ __all__ = [
     "create_batch",
     "curated_list",
     "curated_set",
-    "curated_sets",
     "directions",
     "indexed_runs",
     "notes",

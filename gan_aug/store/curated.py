@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -123,15 +122,6 @@ def curated_list(batch_name: str | None = None) -> list[CuratedEntry]:
     return [CuratedEntry(*row) for row in read(lambda connection: connection.execute(query).all())]
 
 
-def curated_sets() -> list[CuratedSet]:
-    """All versions of all curated sets with every picture, newest first; see :func:`curated_list` for a list to be shown."""
-    return _sets(sa.select(tables.curated_sets).order_by(tables.curated_sets.c.created.desc()))
-
-
-def _sets(query: sa.Select[Any]) -> list[CuratedSet]:
-    return [from_dict(CuratedSet, dict(row)) for row in read(lambda connection: connection.execute(query).mappings().all())]
-
-
 def curated_set(name: str, version: int | None = None) -> list[CuratedImage]:
     """The pictures of a curated set, in its newest version or the one that is given.
 
@@ -141,8 +131,10 @@ def curated_set(name: str, version: int | None = None) -> list[CuratedImage]:
     """
     table = tables.curated_sets
     query = sa.select(table).where(table.c.name == name).order_by(table.c.version.desc()).limit(1)
-    found = _sets(query if version is None else query.where(table.c.version == version))
-    if not found:
+    if version is not None:
+        query = query.where(table.c.version == version)
+    row = read(lambda connection: connection.execute(query).mappings().first())
+    if row is None:
         which = name if version is None else f"{name} version {version}"
         raise NotFound(f"There is no curated set {which}.", "Save one on the Review page, from a batch with accepted images.")
-    return list(found[0].images)
+    return list(from_dict(CuratedSet, dict(row)).images)
