@@ -15,16 +15,13 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, mse_loss
 
 from gan_aug import device, files, images, latent, randomness, runs, workspace
-from gan_aug.errors import InvalidValue
 from gan_aug.export import load_generator
 from gan_aug.metrics.extractors import OnProgress, open_extractor
-from gan_aug.projections import PICTURE, RECORD, Projection
+from gan_aug.projections import PICTURE, RANDOM, RECORD, Projection, check_search
 from gan_aug.sample import class_numbers
 
-RANDOM = 256  # pictures that the result is compared with, and the nearest of which are the starts
 LENGTH_WEIGHT = 1e-3  # keeps |z| near that of samples, beyond which a generator has not been trained
 
-_MAX_STEPS = 100_000
 _BATCH = 32
 _REPORT_EVERY = 10  # steps
 
@@ -71,11 +68,7 @@ def project(
     UserError
         If there is no such snapshot, image or class, or ``out`` lies among gan_aug's own files or cannot be written.
     """
-    if not 1 <= starts <= RANDOM or not 1 <= steps <= _MAX_STEPS or not 0 <= seed < 2**31:
-        raise InvalidValue(
-            f"{starts} starts of {steps} steps with seed {seed} cannot be.",
-            f"Use 1 to {RANDOM} starts, 1 to {_MAX_STEPS:,} steps and a seed from 0 to {2**31 - 1}.",
-        )
+    check_search(starts, steps, seed)
     if out is not None:
         workspace.refuse_source(out, "the projection")
     run, checkpoint = runs.resolve(reference)

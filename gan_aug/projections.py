@@ -26,15 +26,18 @@ from gan_aug import files, images, runs, workspace
 from gan_aug.data import training_list
 from gan_aug.data.dataset import open_dataset
 from gan_aug.errors import CorruptFile, InvalidValue, NotFound, UserError
+from gan_aug.randomness import check_seed
 from gan_aug.records import Run, from_dict, to_dict
 
 PICTURE, RECORD = "projection.png", "projection.json"
 ORIGIN, GIVEN = "origin.json", "given.png"
 
+RANDOM = 256  # pictures that a projection is compared with, and the nearest of which it starts from
 FAR_NEARER = 3.0  # times nearer than the nearest random picture; a picture of the generator's own comes to above 5, noise to below 1.5
 LONG = 1.3  # length of z, relative to that of samples, beyond which a generator is outside of what it was trained on
 MAX_UPLOAD = 20  # [MB]
 
+_MAX_STEPS = 100_000
 _KEPT = 86_400  # for so long an upload waits to be projected, where nothing is known of the jobs [s]
 _UNSENT = 60  # and where it is known that none is to project it: its job is submitted right after it came [s]
 
@@ -59,6 +62,20 @@ class Projection:
     steps: int
     seed: int
     created: str
+
+
+def check_search(starts: int, steps: int, seed: int) -> None:
+    """Refuse what :func:`gan_aug.project.project` cannot take.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    if not 1 <= starts <= RANDOM or not 1 <= steps <= _MAX_STEPS:
+        raise InvalidValue(
+            f"{starts} starts of {steps} steps cannot be.", f"Use 1 to {RANDOM} starts, and 1 to {_MAX_STEPS:,} steps from each."
+        )
+    check_seed(seed)
 
 
 @dataclasses.dataclass(frozen=True)

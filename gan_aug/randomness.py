@@ -8,6 +8,21 @@ import hashlib
 
 import numpy as np
 
+from gan_aug.errors import InvalidValue
+
+MEASURED_BELOW = 1_000_000  # of a measurement: each takes a million seeds of the generator, see gan_aug.subjects
+
+
+def check_seed(seed: int, below: int = 2**63) -> None:
+    """Refuse what cannot be the seed of a training, a split or, with ``below``, of something that has fewer.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    if not 0 <= seed < below:
+        raise InvalidValue(f"Seed {seed} is out of range.", f"Use a whole number from 0 to {below - 1:,}.")
+
 
 def key(seed: int, *parts: int | str) -> int:
     """A 63-bit number that belongs to ``seed`` and ``parts``, for seeding one stream of draws (one step, one epoch, one purpose)."""

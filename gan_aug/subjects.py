@@ -172,8 +172,7 @@ def open_setting(subject: str, data: str, class_name: str | None, split_id: str 
     NotFound, InvalidValue
         If something named does not exist or does not fit, or the seed is out of range.
     """
-    if not 0 <= seed < 1_000_000:
-        raise InvalidValue(f"Seed {seed} is out of range.", "Use a whole number from 0 to 999999.")
+    randomness.check_seed(seed, randomness.MEASURED_BELOW)
     source = open_subject(subject)
     run = source.run if isinstance(source, Generator) else None
     image_set = open_dataset(data)

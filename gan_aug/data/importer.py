@@ -10,7 +10,7 @@ import multiprocessing
 import re
 import signal
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path, PurePosixPath
@@ -138,12 +138,7 @@ def import_dataset(
         If the name is taken, an option is impossible, nothing is recognised, or no picture can be used.
     """
     free_folder(name)
-    if size % 32 or not 32 <= size <= 1024:
-        raise InvalidValue(f"{size} px is not a possible size.", "Use a multiple of 32, up to 1024.")
-    if workers is not None and not 1 <= workers <= 256:
-        raise InvalidValue(f"{workers} is not a possible number of workers.", "Use 1 to 256.")
-    if not paths:
-        raise InvalidValue("There is nothing to import.", "Give at least one folder or table.")
+    check_options(paths, size, workers)
     sources = _sources(paths, format, image_column, label_column, labels)
     tasks = [(source.folder / file, size) for source in sources for _, file in source.matches]
     if not tasks:
@@ -159,6 +154,21 @@ def import_dataset(
             if on_progress is not None:
                 on_progress(done, len(tasks), f"{done} of {len(tasks)} pictures read")
         return intake.finish(name, {"version": VERSION, "size": size, "labels": labels}, labels)
+
+
+def check_options(paths: Sequence[Path | str], size: int, workers: int | None) -> None:
+    """Refuse what :func:`import_dataset` cannot take, before anything is looked at.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    if size % 32 or not 32 <= size <= 1024:
+        raise InvalidValue(f"{size} px is not a possible size.", "Use a multiple of 32, up to 1024.")
+    if workers is not None and not 1 <= workers <= 256:
+        raise InvalidValue(f"{workers} is not a possible number of workers.", "Use 1 to 256.")
+    if not paths:
+        raise InvalidValue("There is nothing to import.", "Give at least one folder, archive or table.")
 
 
 def _sources(paths: list[Path], format: str | None, image_column: str | None, label_column: str | None, labels: str) -> list[Source]:

@@ -17,6 +17,7 @@ from gan_aug import files
 from gan_aug.data.dataset import DatasetWriter, new_dataset
 from gan_aug.data.duplicates import phash
 from gan_aug.errors import InvalidValue
+from gan_aug.randomness import check_seed
 from gan_aug.records import Dataset, ImportReport
 
 CLASSES = ("benign", "malignant")
@@ -50,6 +51,20 @@ class Draws:
     def integer(self, low: int, high: int) -> int:
         """Whole number from ``low`` to ``high``, both included."""
         return low + int(self.uniform() * (high - low + 1))
+
+
+def check_drawing(images: int, size: int, seed: int) -> None:
+    """Refuse what :func:`make_phantom` cannot draw.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    if not 8 <= images <= 1_000_000:
+        raise InvalidValue(f"{images} is not a possible number of images.", "Ask for 8 to 1,000,000.")
+    if size % 32 or not 32 <= size <= 512:
+        raise InvalidValue(f"{size} px is not a possible size.", "Ask for a multiple of 32, up to 512 px.")
+    check_seed(seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,10 +119,7 @@ def make_phantom(
     InvalidValue
         If the name is taken or a number is out of range.
     """
-    if not 8 <= images <= 1_000_000:
-        raise InvalidValue(f"{images} is not a possible number of images.", "Ask for 8 to 1,000,000.")
-    if size % 32 or not 32 <= size <= 512:
-        raise InvalidValue(f"{size} px is not a possible size.", "Ask for a multiple of 32, up to 512 px.")
+    check_drawing(images, size, seed)
     with new_dataset(name, size) as writer:
         for number in itertools.count():
             if len(writer.rows) == images:

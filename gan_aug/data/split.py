@@ -22,6 +22,7 @@ from gan_aug import files
 from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.groups import groups_of
 from gan_aug.errors import CorruptFile, InvalidValue, NotFound, UserError
+from gan_aug.randomness import check_seed
 from gan_aug.records import PARTS, Split, to_dict
 
 UNUSED = "unused"  # the part of train groups that a fraction below 1 leaves out
@@ -183,8 +184,7 @@ def check_shares(seed: int, val: float, test: float, fraction: float) -> None:
     ------
     InvalidValue
     """
-    if not 0 <= seed < 2**63:
-        raise InvalidValue(f"Seed {seed} is out of range.", "Use a whole number, 0 or above.")
+    check_seed(seed)
     if not (val >= 0 and test >= 0 and val + test < 1):
         raise InvalidValue(f"val {val:g} and test {test:g} cannot be shares.", "Use numbers of 0 or above that add up to less than 1.")
     if not 0 < fraction <= 1:

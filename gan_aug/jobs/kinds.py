@@ -12,6 +12,7 @@ from typing import Any, Literal
 from gan_aug.errors import InvalidValue
 from gan_aug.fields import check_types, require
 from gan_aug.jobs.slots import Lane
+from gan_aug.randomness import MEASURED_BELOW, check_seed
 from gan_aug.records import ClassifierConfig, from_dict, to_dict
 from gan_aug.workspace import check_name
 
@@ -42,7 +43,10 @@ class DrawDemo(Arguments):
     seed: int = 0
 
     def check(self) -> None:
+        from gan_aug.data.phantom import check_drawing
+
         check_name(self.name, "name of a dataset")
+        check_drawing(self.images, self.size, self.seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,9 +67,10 @@ class ImportImages(Arguments):
         object.__setattr__(self, "paths", tuple(str(Path(path).expanduser().absolute()) for path in self.paths))
 
     def check(self) -> None:
+        from gan_aug.data.importer import check_options
+
         check_name(self.name, "name of a dataset")
-        if not self.paths:
-            raise InvalidValue("There is nothing to import.", "Give at least one folder, archive or table.")
+        check_options(self.paths, self.size, self.workers)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +111,7 @@ class TrainGan(Arguments):
             from gan_aug import catalog
 
             catalog.gan_config(self.gan, self.preset, **self.settings)
+            check_seed(self.seed)
 
 
 def _check_new_or_old(run_id: str | None, needed: tuple[str | None, ...], todo: str) -> None:
@@ -115,8 +121,9 @@ def _check_new_or_old(run_id: str | None, needed: tuple[str | None, ...], todo: 
         raise InvalidValue("It is not clear whether a run is to be started, or one to be gone on with.", todo)
 
 
-def _check_number(n: int, fewest: int) -> None:
+def _check_measurement(n: int, fewest: int, seed: int) -> None:
     require(n >= fewest, "n", n, f"a whole number, {fewest} or above")
+    check_seed(seed, MEASURED_BELOW)
 
 
 def _check_truncation(truncation: float) -> None:
@@ -146,7 +153,7 @@ class EvaluateGenerator(Arguments):
     split_id: str | None = None
 
     def check(self) -> None:
-        _check_number(self.n, FEWEST_MEASURED)
+        _check_measurement(self.n, FEWEST_MEASURED, self.seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +167,7 @@ class SelectBest(Arguments):
     seed: int = 0
 
     def check(self) -> None:
-        _check_number(self.n, FEWEST_MEASURED)
+        _check_measurement(self.n, FEWEST_MEASURED, self.seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +183,7 @@ class AuditGenerator(Arguments):
     split_id: str | None = None
 
     def check(self) -> None:
-        _check_number(self.n, FEWEST_AUDITED)
+        _check_measurement(self.n, FEWEST_AUDITED, self.seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,6 +222,7 @@ class TrainClassifier(Arguments):
 
             schemes.parse_scheme(self.scheme)
             backbones.check_backbone(from_dict(ClassifierConfig, self.config))
+            check_seed(self.seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -296,7 +304,10 @@ class ProjectImage(Arguments):
     seed: int = 0
 
     def check(self) -> None:
+        from gan_aug.projections import check_search
+
         check_name(self.name, "name of a projection")
+        check_search(self.starts, self.steps, self.seed)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -50,6 +50,7 @@ def prepare(
         If anything does not exist or fit.
     """
     backbones.check_backbone(config)
+    randomness.check_seed(seed)
     image_set, split = open_dataset(data), load_split(data, split_id)
     classes = image_set.record.classes
     parsed = schemes.parse_scheme(scheme)

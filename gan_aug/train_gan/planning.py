@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan_aug import catalog, device, gans, runs
+from gan_aug import catalog, device, gans, randomness, runs
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.data.training_list import training_list
@@ -43,6 +43,7 @@ def plan(
     ranks.launched().share(config.batch_size)
     image_set = open_dataset(data)
     record = image_set.record
+    randomness.check_seed(seed)
     if config.resolution > record.size:
         raise InvalidValue(
             f"Dataset {data} holds images of {record.size} px, and {config.resolution} px were asked for.",
@@ -54,8 +55,6 @@ def plan(
         raise InvalidValue(f"{entry.name} learns all classes together.", "Leave the class out; it is chosen when sampling.")
     if entry.conditional and len(record.classes) < 2:
         raise InvalidValue(f"{entry.name} needs at least two classes, and {data} has one.", "Use another GAN, or another dataset.")
-    if seed < 0:
-        raise InvalidValue(f"Seed {seed} is negative.", "Use a whole number, 0 or above.")
 
     split = load_split(data, split_id)
     rows = training_rows(image_set, split, class_name)
