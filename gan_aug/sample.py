@@ -84,9 +84,8 @@ def class_numbers(run: Run, class_name: str | None, n: int) -> np.ndarray | None
     if not catalog.entry(run.spec).conditional:
         if class_name not in (None, run.class_name):
             trained = f"on {run.class_name} only" if run.class_name else "without labels"
-            raise InvalidValue(
-                f"{run.id} was trained {trained}, not to generate {class_name}.", "Leave the class out, or use an acgan run."
-            )
+            possible = f"Ask for {run.class_name}" if run.class_name else "Leave the class out"
+            raise InvalidValue(f"{run.id} was trained {trained}, not to generate {class_name}.", f"{possible}, or use an acgan run.")
         return None
     if class_name not in run.classes:
         problem = "generates the class it is asked for, and none was named" if class_name is None else f"knows no class {class_name!r}"

@@ -378,8 +378,10 @@ def test_generators_that_cannot_share_a_walk():
         sample.walk(["one"], [1], 4)
     with pytest.raises(InvalidValue, match="too many"):
         sample.walk(["one"], [1, 2], 10**9)
-    with pytest.raises(InvalidValue, match="not to generate benign"):
+    with pytest.raises(InvalidValue, match="not to generate benign") as caught:
         sample.walk(["one", "both"], [1, 2], 4, "benign")
+    assert "Ask for malignant" in caught.value.todo
+    assert len(sample.walk(["one", "both"], [1, 2], 4, "malignant")) == 2
 
 
 def test_a_walk_from_class_to_class():
