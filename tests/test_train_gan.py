@@ -368,7 +368,7 @@ def test_wrong_plans_are_refused_before_a_folder_is_made(phantom, tmp_path):
         (InvalidValue, {"gan": "acgan", "class_name": "malignant"}, "learns all classes"),
         (NotFound, {"gan": "dcgan", "class_name": "cat"}, "no class 'cat'"),
         (InvalidValue, {"gan": "dcgan", "settings": {"resolution": 128}}, "holds images of 64 px"),
-        (InvalidValue, {"gan": "dcgan", "seed": -1}, "negative"),
+        (InvalidValue, {"gan": "dcgan", "seed": -1}, "Seed -1 is out of range"),
         (InvalidValue, {"gan": "dcgan", "device_name": "tpu"}, "no device 'tpu'"),
         (InvalidValue, {"gan": "dcgan", "settings": {"batch_size": 1}}, "batch_size"),
         (InvalidValue, {"gan": "dcgan", "settings": {"lr_decay": 1.5}}, "lr_decay"),
