@@ -75,7 +75,7 @@ def check_search(starts: int, steps: int, seed: int) -> None:
         raise InvalidValue(
             f"{starts} starts of {steps} steps cannot be.", f"Use 1 to {RANDOM} starts, and 1 to {_MAX_STEPS:,} steps from each."
         )
-    check_seed(seed)
+    check_seed(seed, 2**31)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -119,6 +119,7 @@ def test_a_value_of_the_wrong_type_is_refused_in_words_for_every_field(kind: str
         ("select_best", {"run_id": "r", "data": "d", "seed": -1}, "Seed -1"),
         ("audit", {"reference": "r", "data": "d", "seed": -1}, "Seed -1"),
         ("project", {"name": "p", "reference": "r", "starts": 257}, "257 starts of 300 steps"),
+        ("project", {"name": "p", "reference": "r", "seed": 2**31}, f"Seed {2**31}"),
         ("project", {"name": "p", "reference": "r", "steps": 0}, "4 starts of 0 steps"),
         ("classify", {"data": "d", "config": {"lr": -1.0}}, "lr cannot be -1"),
         ("classify", {"data": "d", "config": {"backbone": "resnet"}}, "no backbone 'resnet'"),
