@@ -9,11 +9,12 @@ import re
 import numpy as np
 
 from gan_aug.errors import InvalidValue
+from gan_aug.randomness import check_seed
 
 Z_RECIPE = "gan_aug.latent.z_of_seed: Philox(key=seed), raw bits >> 11, Box-Muller, float32"  # as pictures say it
 
 _MAX_SEEDS = 1_000_000
-_SEED_RANGE = "Use a whole number from 0 to 18446744073709551615."
+_SEEDS_BELOW = 2**64  # a key of Philox
 
 
 def z_of_seed(seed: int, z_dim: int) -> np.ndarray:
@@ -33,8 +34,7 @@ def z_of_seed(seed: int, z_dim: int) -> np.ndarray:
     -------
     ndarray of shape (z_dim,), float32
     """
-    if not 0 <= seed < 2**64:
-        raise InvalidValue(f"Seed {seed} is out of range.", _SEED_RANGE)
+    check_seed(seed, _SEEDS_BELOW)
     pairs = (z_dim + 1) // 2
     bits = np.random.Philox(key=seed).random_raw(2 * pairs) >> np.uint64(11)  # 53 bits, all that a float64 holds
     u = bits.astype(np.float64) * 2.0**-53
@@ -211,8 +211,7 @@ def parse_seeds(text: str) -> list[int]:
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if first > last:
             raise InvalidValue(f"{text!r} is not a list of seeds.", "Write whole numbers and ranges, for example 0-63 or 3,7,12.")
-        if last >= 2**64:
-            raise InvalidValue(f"Seed {last} is out of range.", _SEED_RANGE)
+        check_seed(last, _SEEDS_BELOW)
         if len(seeds) + last - first + 1 > _MAX_SEEDS:
             raise InvalidValue(f"{text!r} names more than a million seeds.", "Sample in several parts.")
         seeds.extend(range(first, last + 1))

@@ -21,7 +21,7 @@ def check_seed(seed: int, below: int = 2**63) -> None:
     InvalidValue
     """
     if not 0 <= seed < below:
-        raise InvalidValue(f"Seed {seed} is out of range.", f"Use a whole number from 0 to {below - 1:,}.")
+        raise InvalidValue(f"Seed {seed} is out of range.", f"Use a whole number from 0 to {below - 1}.")
 
 
 def key(seed: int, *parts: int | str) -> int:

@@ -210,7 +210,7 @@ MISTAKES = [
     (["directions", "tiny", "--named", "--top", "3", "--out", "d"], 2, "--top cannot be given with --named"),
     (["project", "no-such-run", "a.png", "--out", "p"], 1, "no-such-run"),
     (["project", "tiny", "no-such-file.png", "--out", "p"], 1, "no-such-file.png"),
-    (["project", "tiny", "a.png", "--seed", "-3", "--out", "p"], 1, "a whole number from 0 to 2,147,483,647"),
+    (["project", "tiny", "a.png", "--seed", "-3", "--out", "p"], 1, "a whole number from 0 to 2147483647"),
     (["evaluate", "tiny", "--data", "nothing", "--extractor", "random-conv"], 1, "nothing"),
     (["evaluate", "tiny", "--data", "phantom", "--extractor", "eyes"], 1, "eyes"),
     (["evaluate", "tiny", "--data", "phantom"], 1, "derm"),
