@@ -34,7 +34,7 @@ def lines(n: int = 30, **numbers: object) -> list[dict[str, float]]:
     ]
 
 
-# Statistics of trainings at 64 px and 100 kimg on photographs, of benchmarks/small_data.py: what `look` reads of them.
+# Statistics of trainings at 64 px on photographs, 100 kimg where none are named, of benchmarks/small_data.py: what `look` reads of them.
 RECORDED = json.loads(Path(__file__).with_name("recorded_trainings.json").read_text())
 
 # A D that rates real and generated images alike, at whatever level, from the 20th tick on.
@@ -184,6 +184,10 @@ def events(recorded: list[dict[str, float]]) -> list[tuple[int, list[str]]]:
         ("dcgan aidl21 on ham10000, seed 1", []),
         ("dcgan aidl21 on ham10000, seed 2", []),
         ("sngan small-data on isic_cc0, seed 0", []),
+        ("acgan small-data on isic_cc0, seed 0, 40 kimg", []),
+        ("r3gan small-data on isic_cc0, seed 0, 40 kimg", []),
+        # Recall through derm 0.37 at the end.
+        ("wgan_gp small-data on isic_cc0, seed 0, 40 kimg", [(40, ["collapse"])]),
         # Recall through derm 0.09 and 0.16 at the end.
         ("sngan aidl21 on ham10000, seed 1", [(59, ["collapse"]), (100, [])]),
         ("sngan aidl21 on ham10000, seed 2", [(59, ["collapse"])]),

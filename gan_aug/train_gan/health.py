@@ -121,7 +121,7 @@ def _collapse(lines: Lines) -> str | None:
         return None
     return (
         f"Mode collapse: the generated images differ from each other by {measured[-1]:.0%} of what the training images do. "
-        "Go back to an earlier snapshot, or start a new run with r1_gamma above 0, smaller learning rates or another GAN."
+        "Go back to an earlier snapshot, or start a new run with a larger r1_gamma, smaller learning rates or another GAN."
     )
 
 
@@ -130,7 +130,7 @@ def _narrow(lines: Lines) -> str | None:
     if not measured:
         return None
     precision, recall = measured[-1]
-    todo = "Take the best snapshot (gan-aug evaluate --select), or start a new run with r1_gamma above 0 or another GAN."
+    todo = "Take the best snapshot (gan-aug evaluate --select), or start a new run with a larger r1_gamma or another GAN."
     latest = measured[-NARROW_SNAPSHOTS:]
     if len(latest) == NARROW_SNAPSHOTS and max(recall for _, recall in latest) < NARROW:
         return (
@@ -153,7 +153,7 @@ def _strong(lines: Lines) -> str | None:
         return None
     return (
         f"The discriminator wins: it was right about {min(accuracy):.0%} of the images or more in {STRONG_TICKS} ticks in a row, so the "
-        "generator learns little. Start a new run with a smaller d_lr, r1_gamma above 0, or DiffAugment (augment=translation,cutout)."
+        "generator learns little. Start a new run with a smaller d_lr, a larger r1_gamma, or DiffAugment (augment=translation,cutout)."
     )
 
 
