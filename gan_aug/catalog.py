@@ -142,6 +142,8 @@ ENTRIES: dict[str, Entry] = {
                     **_SMALL_DATA,
                     "upsampling": "resize",
                     **_TWO_RATES,
+                    "g_lr": 5e-5,  # at twice these rates D's weights come to have one direction, and D to rate all images alike
+                    "d_lr": 2e-4,
                     "augment": ("translation",),
                 },
                 "aidl21": {**_AIDL21, "z_dim": 256},
