@@ -11,8 +11,9 @@
 FOLDER/ham10000. A cell is one GAN, recipe and seed on one dataset, all classes together. ``run`` works through the cells for so many
 minutes and then stops; called again, it goes on where it was. Each finished cell appends a row to results/small_data.jsonl, whence
 ``table`` prints them all and ``summary`` the README's table. A recipe is a preset, or a preset and settings that differ from it:
-``small-data+r1_gamma=0``. Arithmetic (bf16 where the processor has it, channels_last) is the same for all recipes, so that they differ
-in method and not in speed; each row says which it was, and ``arithmetic`` sets cells that were trained in both beside each other.
+``small-data+r1_gamma=0``; a row keeps all settings, and is named after the presets as they are when it is read. Arithmetic (bf16 where
+the processor has it, channels_last) is the same for all recipes, so that they differ in method and not in speed; each row says which it
+was, and ``arithmetic`` sets cells that were trained in both beside each other.
 
 Measured on val, which chooses between recipes: KID with its interval and the floor of two real sets, Frechet distance, precision, recall,
 density, coverage, all through one extractor; and the audit, so that a gain by copying cannot hide. ``--part test`` measures finished
@@ -41,13 +42,14 @@ from gan_aug.data import importer, taken_over
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split, make_split
 from gan_aug.errors import UserError
-from gan_aug.records import GanConfig, Run, parse_settings
+from gan_aug.records import GanConfig, Run, parse_settings, spelled, to_dict
 
 RESULTS = Path(__file__).parent / "results" / "small_data.jsonl"
 AUDITED = 200  # images of each kind
 PRESETS = ("small-data", "aidl21", "paper")
 SUMMED_KIMG = 100.0
 CELL = ("data", "split", "gan", "recipe", "seed", "kimg", "arithmetic")
+NOT_RECIPE = ("total_kimg", "tick_kimg", "snapshot_kimg", "precision", "channels_last")  # a cell says them itself
 
 Row = dict[str, Any]
 
@@ -63,7 +65,17 @@ def prepare(folder: Path) -> None:
 
 def rows() -> list[Row]:
     """All results so far."""
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    found = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    return [row | {"recipe": recipe_of(row["gan"], row["recipe"].partition("+")[0], row["config"])} for row in found]
+
+
+def recipe_of(gan: str, preset: str, config: dict[str, Any]) -> str:
+    """The recipe with which that preset, as it is now, gives these settings; those younger than a row are at their defaults in it."""
+    config = {**to_dict(GanConfig()), **config}
+    usual = to_dict(catalog.gan_config(gan, preset))
+    left_out = (*NOT_RECIPE, *catalog.entry(gan).idle(config["architecture"]))
+    names = [name for name in usual if name not in left_out and config[name] != usual[name]]
+    return preset + "+" * bool(names) + ",".join(f"{name}={spelled(config[name]).replace(',', '/')}" for name in names)
 
 
 def settings_of(cell: Row) -> tuple[str, dict[str, Any]]:
@@ -139,10 +151,13 @@ def cells_of(options: argparse.Namespace) -> list[Row]:
     found = []
     for seed in (int(text) for text in options.seeds.split(",")):
         for recipe in options.recipes.split(";" if ";" in options.recipes or "+" in options.recipes else ","):
-            for name in options.gans.split(","):
-                values = (options.data, split.id, catalog.entry(name).name, recipe, seed, options.kimg, arithmetic)
-                if recipe.partition("+")[0] in catalog.entry(name).presets:
-                    found.append(dict(zip(CELL, values, strict=True)))
+            for gan in (catalog.entry(name) for name in options.gans.split(",")):
+                values = (options.data, split.id, gan.name, recipe, seed, options.kimg, arithmetic)
+                cell = dict(zip(CELL, values, strict=True))
+                preset, settings = settings_of(cell)
+                if preset in gan.presets:
+                    config = to_dict(catalog.gan_config(gan.name, preset, **settings))
+                    found.append(cell | {"recipe": recipe_of(gan.name, preset, config)})
     return found
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gan_aug import catalog
+from gan_aug.records import to_dict
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -65,7 +68,29 @@ def test_the_table_of_presets_averages_seeds_of_one_split(monkeypatch: pytest.Mo
         {"recipe": "small-data+r1_gamma=1", "seed": 0, "arithmetic": "fp32", "part": "val", "kid": 9.0},
         {"recipe": "small-data", "seed": 2, "arithmetic": "fp32", "part": "val", "kid": 9.0, "kimg": 40.0},
     ]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(usual | row) + "\n" for row in trained))
+    configs = {
+        "small-data": catalog.gan_config("dcgan"),
+        "aidl21+width=48": catalog.gan_config("dcgan", "aidl21", width=48),
+        "small-data+r1_gamma=1": catalog.gan_config("dcgan", r1_gamma=1.0),
+    }
+    rows = [usual | row | {"config": to_dict(configs[row["recipe"]])} for row in trained]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     benchmark = runpy.run_path(str(ROOT / "benchmarks" / "small_data.py"))
     monkeypatch.setitem(benchmark["rows"].__globals__, "RESULTS", tmp_path / "rows.jsonl")
     assert benchmark["summary"]().splitlines()[2:] == ["| `d`, DC-GAN | 0.200 (0.100, 0.300) | 0.700 | - | 0.010 | 0.500 |"]
+
+
+def test_a_recipe_is_named_after_the_preset_as_it_is_now() -> None:
+    benchmark = runpy.run_path(str(ROOT / "benchmarks" / "small_data.py"))
+    recipe_of, settings_of = benchmark["recipe_of"], benchmark["settings_of"]
+    config = to_dict(catalog.gan_config("dcgan", total_kimg=7.0, precision="bf16"))
+    assert recipe_of("dcgan", "small-data", config) == "small-data", "length and arithmetic are the cell's"
+    assert recipe_of("dcgan", "small-data", config | {"d_lr": 0.1, "augment": []}) == "small-data+d_lr=0.1,augment=none"
+    assert recipe_of("dcgan", "small-data", config | {"gp_weight": 3.0}) == "small-data", "of a setting that DC-GAN does not read"
+    older = {name: value for name, value in config.items() if name != "upsampling"}  # from before there was another
+    assert recipe_of("dcgan", "small-data", older) == "small-data+upsampling=transposed"
+
+    for row in benchmark["rows"]():
+        preset, settings = settings_of(row)
+        again = to_dict(catalog.gan_config(row["gan"], preset, **settings))
+        assert recipe_of(row["gan"], preset, again) == row["recipe"]
