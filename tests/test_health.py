@@ -131,7 +131,7 @@ def test_healthy_statistics_raise_no_alarm():
         ("strong D", "smaller d_lr", {"D/accuracy": lambda i: 0.7 if i < 25 else 0.995}),
         ("weak D", "larger d_lr", {"D/accuracy": lambda i: 0.7 if i < 20 else 0.49 + 0.02 * (i % 2)}),
         ("weak D", "is blind", {**BLIND, "diversity": 0.95}),
-        ("weak D", "other learning rates", {**BLIND, "diversity": None}),
+        ("weak D", "half the learning rates", {**BLIND, "diversity": None}),
         ("divergence", "D/loss has run away, to 60 from 1.1", {"D/loss": lambda i: 1.1 if i < 27 else 60.0}),
         ("divergence", "G/loss", {"G/loss": lambda i: -1.4 * (1 if i < 27 else 50)}),
     ],

@@ -167,7 +167,7 @@ def _weak(lines: Lines) -> str | None:
         return (
             f"The discriminator is blind: for {WEAK_TICKS} ticks it has rated real and generated images alike, so the generator has "
             "nothing to follow: how its pictures change from here on is chance. Take the best snapshot (gan-aug evaluate --select), or "
-            "start a new run with other learning rates, less DiffAugment or another GAN."
+            "start a new run with half the learning rates, less DiffAugment or another GAN."
         )
     diversity = next((line["diversity"] for line in reversed(lines) if "diversity" in line), 1.0)
     if diversity < WEAK_DIVERSITY:
