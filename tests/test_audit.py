@@ -12,6 +12,7 @@ from scipy.stats import mannwhitneyu
 
 from gan_aug import audit, catalog, cli, runs, subjects, workspace
 from gan_aug.audit import spaces
+from gan_aug.audit.copies import Seen, closest
 from gan_aug.audit.verdict import judge
 from gan_aug.checkpoint import Snapshot, save_snapshot
 from gan_aug.data.dataset import open_dataset
@@ -369,11 +370,28 @@ def test_the_console(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_near_duplicates_among_held_out_images_are_no_accusation_of_the_generator(tmp_path: Path) -> None:
-    from gan_aug.audit.copies import Seen
-
-    def seen(n: int, near: int) -> Seen:
-        return Seen(np.zeros(n, bool), np.arange(n) < near)
+    def seen(n: int, near: int, similarity: float = 0.9) -> Seen:
+        return Seen(np.zeros(n, bool), np.where(np.arange(n) < near, similarity, 0), np.where(np.arange(n) < near, 5, -1))
 
     assert judge(100, 100, [seen(100, 3), seen(100, 2)], [])[0] == audit.CLEAN
     assert judge(100, 100, [seen(100, 30), seen(100, 2)], [])[0] == audit.COPIES
     assert judge(100, 100, [seen(100, 1), seen(100, 0)], [])[0] == audit.COPIES
+    assert judge(100, 100, [seen(100, 1, 0.80), seen(100, 0)], [])[0] == audit.COPIES
+    # Chance comes to 0.73 among millions of pairs: so much accuses only in numbers.
+    verdict, reasons = judge(100, 100, [seen(100, 1, 0.79), seen(100, 0)], [])
+    assert verdict == audit.CLEAN
+    assert "1 of 100 generated images and 0 of 100 held-out ones resemble a training image (similarity up to 0.79)" in reasons[1]
+    assert judge(100, 100, [seen(100, 9, 0.75), seen(100, 0)], [])[0] == audit.CLEAN
+    assert judge(100, 100, [seen(100, 10, 0.75), seen(100, 0)], [])[0] == audit.COPIES
+    assert judge(20, 20, [seen(20, 1, 0.75), seen(20, 0)], [])[0] == audit.TOO_FEW
+
+
+def test_a_near_duplicate_stands_beside_what_it_duplicates() -> None:
+    """The nearest image by features may be another."""
+    image_set, train = open_dataset("larger"), np.array(rows_of("train"))
+    copy = copying.turned(np.asarray(image_set.images[train[7:8]]), 5)
+    nearest = copying.Nearest(np.array([[0, 1]]), np.array([[0, 0]]), np.array([[1.0, 1.0]]))
+    seen = Seen(np.zeros(1, bool), np.array([0.85]), np.array([7]))
+    (pair,), sheet = closest(["seed 1"], copy, nearest, seen, image_set, train, 64)
+    assert (pair.real, pair.similarity) == (image_set.table["image_id"].iat[train[7]], 0.85)
+    assert np.array_equal(sheet[:64, :64], sheet[:64, 64:128]), "turned to it"

@@ -146,7 +146,7 @@ def _draw(setting: Setting, n: int) -> _Drawn:
 
 def _write_sheet(path: Path, picture: np.ndarray, setting: Setting) -> None:
     """The closest pairs as a PNG that says what it shows."""
-    about = {"audit": setting.source.name, "dataset": setting.image_set.record.name, "shows": "generated | nearest real"}
+    about = {"audit": setting.source.name, "dataset": setting.image_set.record.name, "shows": "generated | closest real"}
     origin = runs.statement(images.PARTLY_SYNTHETIC) | about
     files.write_bytes(path, images.png_bytes(picture, origin))
 

@@ -20,13 +20,10 @@ def judge(n_fake: int, n_held_out: int, seen: list[Seen], spaces: list[SpaceAudi
     """The verdict and its reasons. Copies that were found count at any number of images; their absence needs enough of them."""
     reasons = []
     identical, near, expected = int(seen[0].identical.sum()), int(seen[0].near.sum()), int(seen[1].near.sum())
+    certain = seen[0].sure.sum() > identical and not seen[1].sure.any()
     if identical:
         reasons.append(f"{identical} of {n_fake} generated images are training images, pixel by pixel.")
-    if (
-        near > identical
-        and near * n_held_out > expected * n_fake
-        and (expected == 0 or _fisher(near, n_fake, expected, n_held_out) < LEVEL)
-    ):
+    if near > identical and (certain or _fisher(near, n_fake, expected, n_held_out) < LEVEL):
         reasons.append(
             f"{near} of {n_fake} generated images are near-duplicates of training images; of {n_held_out} held-out ones, {expected}."
         )
@@ -43,10 +40,16 @@ def judge(n_fake: int, n_held_out: int, seen: list[Seen], spaces: list[SpaceAudi
             )
     if reasons:
         return COPIES, tuple(reasons)
+    alike = (
+        f"{near} of {n_fake} generated images and {expected} of {n_held_out} held-out ones resemble a training image (similarity up to "
+        f"{seen[0].similarity.max():.2f}), which chance explains; look at the closest pairs."
+    )
+    resembling = (alike,) if near else ()
     if min(n_fake, n_held_out) < FEWEST:
         few = f"{n_fake} generated and {n_held_out} held-out images were compared, and {FEWEST} of each are needed."
-        return TOO_FEW, (f"No copy was found, but {few}",)
-    return CLEAN, (f"Of {n_fake} generated images none repeats a training image, and they lie no nearer than {n_held_out} held-out ones.",)
+        return TOO_FEW, (f"No copy was found, but {few}", *resembling)
+    clean = f"Of {n_fake} generated images none repeats a training image, and they lie no nearer than {n_held_out} held-out ones."
+    return CLEAN, (clean, *resembling)
 
 
 def _fisher(a: int, n: int, b: int, m: int) -> float:
