@@ -136,7 +136,7 @@ ENTRIES: dict[str, Entry] = {
             unused=(*_CLASSES, "d_norm", "gp_weight", "real_label"),
             unused_by_paper=("upsampling",),
             aliases=("sn-gan",),
-            summary="A discriminator whose layers cannot stretch distances, with the hinge loss; it wants to learn faster than G.",
+            summary="A discriminator whose layers cannot stretch distances, with the hinge loss. The best on small data.",
             presets={
                 "small-data": {
                     **_SMALL_DATA,
