@@ -13,10 +13,13 @@ import safetensors.torch
 import torch
 
 from gan_aug import files, runs
-from gan_aug.errors import CorruptFile, UserError
+from gan_aug.errors import CorruptFile, InvalidValue, UserError
 from gan_aug.records import Checkpoint, Run
 
 Weights = dict[str, torch.Tensor]
+
+_SET_ASIDE = "damaged-meta.json"
+_MAY_DIFFER = ("total_kimg",)  # a training that was made longer has snapshots of the shorter one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +60,7 @@ def save_snapshot(run: Run, snapshot: Snapshot) -> Checkpoint:
             "kimg": snapshot.kimg,
             "sampled": f"{snapshot.sampled}.safetensors",
             "config": run.config,
+            "seed": run.seed,
             "split_fingerprint": run.split_fingerprint,
             "files": {name: {"sha256": files.sha256_file(folder / name), "bytes": (folder / name).stat().st_size} for name in names},
             "metrics": snapshot.metrics,
@@ -127,18 +131,58 @@ def load_sampled(checkpoint: Checkpoint) -> Weights:
     return load_weights(sampled)
 
 
-def newest_good(run_id: str) -> tuple[Snapshot | None, list[str]]:
-    """The newest snapshot from which a training can go on, and a notice for each newer one that was damaged."""
-    checkpoints, notices = runs.scan_checkpoints(run_id)
+def newest_good(run: Run) -> tuple[Snapshot | None, list[str]]:
+    """The newest snapshot from which a training can go on, None for a run without any, and a notice for each that is damaged.
+
+    Newer ones, which are damaged, are set aside: they would count among the newest, of which all files are kept.
+
+    Raises
+    ------
+    CorruptFile
+        If there are snapshots, and all that a training could go on from are damaged.
+    InvalidValue
+        If the run's settings are not those that the snapshot was trained with.
+    """
+    checkpoints, notices = runs.scan_checkpoints(run.id)
+    damaged: list[Path] = []
     for checkpoint in reversed(checkpoints):
         try:
             snapshot = load_snapshot(checkpoint)
         except CorruptFile as error:
-            notices.append(f"{error.what} The snapshot before it is used.")
+            notices.append(error.what)
+            damaged.append(Path(checkpoint.folder))
             continue
         if snapshot.optimisers:
-            return snapshot, notices
-    return None, notices
+            refuse_other_settings(run, checkpoint)
+            for folder in damaged:
+                (folder / "meta.json").rename(folder / _SET_ASIDE)
+            return snapshot, ([*notices, f"The training goes on from step {snapshot.step}."] if notices else [])
+    if notices:
+        raise CorruptFile(
+            f"Run {run.id} has no snapshot that its training could go on from: {' '.join(notices)}",
+            "Bring its files back, or train a new run.",
+        )
+    return None, []
+
+
+def refuse_other_settings(run: Run, checkpoint: Checkpoint) -> None:
+    """Refuse a run whose run.json was edited after it had begun: its snapshot belongs to other settings.
+
+    Raises
+    ------
+    InvalidValue
+        Which names what differs, as it was and as it is.
+    """
+    meta = runs.read_meta(Path(checkpoint.folder))
+    then = {**meta["config"], "seed": meta.get("seed", run.seed), "split_fingerprint": meta["split_fingerprint"]}
+    now = {**run.config, "seed": run.seed, "split_fingerprint": run.split_fingerprint}
+    differ = [name for name in then if name in now and name not in _MAY_DIFFER and then[name] != now[name]]
+    if differ:
+        told = ", ".join(f"{name} {then[name]} (now {now[name]})" for name in differ)
+        raise InvalidValue(
+            f"Snapshot {checkpoint.id} was trained with other settings than run.json has: {told}.",
+            "Put them back in run.json, or start a new run with the new ones.",
+        )
 
 
 def thin(run_id: str, keep: int = 2) -> None:

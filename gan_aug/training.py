@@ -12,8 +12,10 @@ from torch import Tensor
 
 from gan_aug import checkpoint, runs
 from gan_aug.errors import Diverged
+from gan_aug.records import Run
 
 OnTick = Callable[[dict[str, Any]], None]
+OnNotice = Callable[[str], None]
 ShouldStop = Callable[[], bool]
 
 
@@ -44,14 +46,22 @@ def recorded(run_id: str) -> Iterator[None]:
             raise
 
 
-def newest_good(run_id: str, total_kimg: float) -> checkpoint.Snapshot | None:
-    """The snapshot to go on from, with the statistics cut back to it and the status set to running: from here on a kill shows as lost."""
-    folder = runs.run_folder(run_id)
-    snapshot, notices = checkpoint.newest_good(run_id)
+def newest_good(run: Run, total_kimg: float, on_notice: OnNotice | None = None) -> checkpoint.Snapshot | None:
+    """The snapshot to go on from, with the statistics cut back to it and the status set to running: from here on a kill shows as lost.
+
+    Raises
+    ------
+    CorruptFile, InvalidValue
+        As :func:`gan_aug.checkpoint.newest_good`.
+    """
+    folder = runs.run_folder(run.id)
+    snapshot, notices = checkpoint.newest_good(run)
     step, kimg = (snapshot.step, snapshot.kimg) if snapshot else (0, 0.0)
     runs.truncate_stats(folder, step)
     for notice in notices:
         runs.append_log(folder, notice)
+        if on_notice:
+            on_notice(notice)
     runs.write_status(folder, runs.RunStatus("running", step, kimg, total_kimg, 0.0, "Starting.", (), runs.now()))
     return snapshot
 

@@ -1,6 +1,7 @@
 """The training loop: exact resume, stops, divergence, and what it writes."""
 
 import contextlib
+import json
 import shutil
 import signal
 import time
@@ -277,6 +278,56 @@ def test_a_damaged_meta_is_told_and_the_snapshot_before_it_used(phantom):
     train_gan.train(run.id)
     assert "meta.json is damaged" in runs.log_tail(run.id)
     assert digests(run.id) == expected
+
+
+def test_progress_after_a_damaged_snapshot_is_kept(phantom):
+    """The damaged one is set aside: it counted among the newest, of which all files are kept, and the next one was thinned at once."""
+    run = prepare("dcgan")
+    train_gan.train(run.id)
+    expected = digests(run.id)
+    for saved in runs.list_checkpoints(run.id)[-1:]:
+        (Path(saved.folder) / "optim.pt").write_bytes(b"cut")
+    told, steps = [], iter([False, True])
+    train_gan.train(run.id, on_notice=told.append, should_stop=lambda: next(steps))
+    assert [saved.step for saved in runs.list_checkpoints(run.id)] == [4, 8, 10]
+    assert told == [f"{Path(saved.folder) / 'optim.pt'} does not have the bytes that were saved.", "The training goes on from step 8."]
+    assert (Path(saved.folder) / "damaged-meta.json").exists()
+    assert checkpoint.newest_good(run)[0].step == 10
+    train_gan.train(run.id, on_notice=told.append)
+    assert digests(run.id) == expected and len(told) == 2
+
+
+def test_a_run_whose_snapshots_are_all_damaged_is_not_trained_anew_in_their_place(phantom):
+    run = prepare("dcgan")
+    train_gan.train(run.id)
+    for saved in runs.list_checkpoints(run.id):
+        (Path(saved.folder) / f"{'optim.pt' if saved.step > 4 else 'G_ema.safetensors'}").write_bytes(b"cut")
+    names = ("stats.jsonl", "snapshots/step-00000012/meta.json", "snapshots/step-00000008/meta.json")
+    before = [(runs.run_folder(run.id) / name).read_bytes() for name in names]
+    with pytest.raises(CorruptFile, match="no snapshot that its training could go on from") as refusal:
+        train_gan.train(run.id)
+    assert "optim.pt does not have the bytes" in refusal.value.what and "train a new run" in refusal.value.todo
+    assert [(runs.run_folder(run.id) / name).read_bytes() for name in names] == before
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seed": 99}, "seed 3 (now 99)"),
+        ({"config": {"g_lr": 0.01, "batch_size": 16}}, "batch_size 8 (now 16), g_lr 0.0002 (now 0.01)"),
+    ],
+)
+def test_a_run_whose_settings_were_edited_is_not_gone_on_with(phantom, change, told):
+    run = prepare("dcgan")
+    train_gan.train(run.id, should_stop=lambda: True)
+    path = runs.run_folder(run.id) / "run.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | change | {"config": record["config"] | change.get("config", {})}))
+    with pytest.raises(InvalidValue) as refusal:
+        train_gan.train(run.id)
+    assert f"other settings than run.json has: {told}." in refusal.value.what
+    path.write_text(json.dumps(record))
+    train_gan.train(run.id)
 
 
 def test_a_run_is_trained_by_one_process_at_a_time(phantom):

@@ -33,10 +33,17 @@ def train_here(kind: str, prepare: Callable[[], str], command: str, as_json: boo
 
         with joined() as ranks:
             run = runs.load_run(ranks.from_main(prepare))
+            if ranks.main:
+                runs.refuse_untrainable(run.id, fresh=True)  # before its id is told: whoever reads that takes it for a start
             if ranks.main and not as_json:
                 say(run.id)
             with progress(run.spec) as report, stop_wish(STOPPING if ranks.main else "") as wished:
-                saved = train(run.id, on_tick=lambda tick: report(tick["kimg"] / tick["total_kimg"], _tick_text(tick)), should_stop=wished)
+                saved = train(
+                    run.id,
+                    on_tick=lambda tick: report(tick["kimg"] / tick["total_kimg"], _tick_text(tick)),
+                    should_stop=wished,
+                    on_notice=remark,
+                )
             status = ranks.from_main(lambda: runs.status(run.id))
     if not ranks.main:
         return EXIT_STOPPED if status.state == "stopped" else EXIT_DONE

@@ -23,7 +23,7 @@ from gan_aug.errors import Diverged, InvalidValue
 from gan_aug.records import Checkpoint, ClassifierConfig, Run, Scheme, SeenImage, from_dict, to_dict
 from gan_aug.schemes import TrainingSet
 from gan_aug.train_classifier.gather import gather, order
-from gan_aug.training import OnTick, ShouldStop, Tick, newest_good, recorded, write_end, write_tick
+from gan_aug.training import OnNotice, OnTick, ShouldStop, Tick, newest_good, recorded, write_end, write_tick
 
 # --- before ------------------------------------------------------------------------------------------------------------------------------
 
@@ -196,7 +196,9 @@ def evaluate(state: Training, image_set: ImageSet, rows: np.ndarray) -> dict[str
 # --- the loop ----------------------------------------------------------------------------------------------------------------------------
 
 
-def train(run_id: str, *, on_tick: OnTick | None = None, should_stop: ShouldStop | None = None) -> Checkpoint:
+def train(
+    run_id: str, *, on_tick: OnTick | None = None, should_stop: ShouldStop | None = None, on_notice: OnNotice | None = None
+) -> Checkpoint:
     """Train a prepared run to its end, going on from its newest good snapshot where there is one.
 
     Parameters
@@ -206,6 +208,8 @@ def train(run_id: str, *, on_tick: OnTick | None = None, should_stop: ShouldStop
         Given a dict with step, total_steps, kimg, total_kimg, images_per_second, seconds_left and statistics at every evaluation.
     should_stop : callable, optional
         Asked after every step; when it returns True a snapshot is written and the training returns.
+    on_notice : callable, optional
+        Told of damaged snapshots and of the one that is used in their place. The log has it too.
 
     Returns
     -------
@@ -217,13 +221,14 @@ def train(run_id: str, *, on_tick: OnTick | None = None, should_stop: ShouldStop
     Diverged
         If a statistic is no longer finite; the last good snapshot is kept.
     UserError
-        If the run is being trained elsewhere, its data are gone, or the disk is full.
+        If the run is being trained elsewhere, its settings were edited, its snapshots are all damaged, its data are gone, or the disk is
+        full.
     """
     with recorded(run_id):
-        return _train(runs.load_run(run_id), on_tick or (lambda tick: None), should_stop or (lambda: False))
+        return _train(runs.load_run(run_id), on_tick or (lambda tick: None), should_stop or (lambda: False), on_notice)
 
 
-def _train(run: Run, on_tick: OnTick, should_stop: ShouldStop) -> Checkpoint:
+def _train(run: Run, on_tick: OnTick, should_stop: ShouldStop, on_notice: OnNotice | None) -> Checkpoint:
     # Set up.
     image_set = open_dataset(run.dataset)
     if image_set.record.fingerprint != run.dataset_fingerprint:
@@ -234,7 +239,7 @@ def _train(run: Run, on_tick: OnTick, should_stop: ShouldStop) -> Checkpoint:
     total_kimg = config.steps * config.batch_size / 1000
 
     # Resume.
-    snapshot = newest_good(run.id, total_kimg)
+    snapshot = newest_good(run, total_kimg, on_notice)
     if snapshot:
         state.restore(snapshot)
     _log_start(state)

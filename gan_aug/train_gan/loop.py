@@ -18,7 +18,7 @@ from gan_aug.records import Checkpoint, GanConfig, Run, from_dict
 from gan_aug.train_gan import health
 from gan_aug.train_gan.ranks import Ranks, joined
 from gan_aug.train_gan.state import GRID_SIDE, Training, TrainingImages, build_training, grid_classes, sample_pictures
-from gan_aug.training import OnTick, ShouldStop, Tick, newest_good, recorded, write_end, write_tick
+from gan_aug.training import OnNotice, OnTick, ShouldStop, Tick, newest_good, recorded, write_end, write_tick
 
 FULL_SNAPSHOTS = 2  # older ones keep only the weights that are sampled
 
@@ -100,7 +100,9 @@ def _update(state: Training, data: TrainingImages, precision: str, penalised: tu
     return stats | {"G/loss": loss.detach(), **g_stats}
 
 
-def train(run_id: str, *, on_tick: OnTick | None = None, should_stop: ShouldStop | None = None) -> Checkpoint:
+def train(
+    run_id: str, *, on_tick: OnTick | None = None, should_stop: ShouldStop | None = None, on_notice: OnNotice | None = None
+) -> Checkpoint:
     """Train a prepared run to its end, going on from its newest good snapshot where there is one.
 
     Where ``torchrun`` started several processes, each calls this and takes its share; ``on_tick`` is called on rank 0 only, and a stop that
@@ -113,6 +115,8 @@ def train(run_id: str, *, on_tick: OnTick | None = None, should_stop: ShouldStop
         Given a dict with step, kimg, total_kimg, images_per_second, seconds_left and the mean statistics of every tick.
     should_stop : callable, optional
         Asked after every step; when it returns True a snapshot is written and the training returns.
+    on_notice : callable, optional
+        Told, on rank 0, of damaged snapshots and of the one that is used in their place. The log has it too.
 
     Returns
     -------
@@ -124,15 +128,16 @@ def train(run_id: str, *, on_tick: OnTick | None = None, should_stop: ShouldStop
     Diverged
         If a statistic or a weight is no longer finite; the last good snapshot is kept.
     UserError
-        If the run is being trained elsewhere, its data are gone, the disk or the memory is full, or another process of it failed.
+        If the run is being trained elsewhere, its settings were edited, its snapshots are all damaged, its data are gone, the disk or the
+        memory is full, or another process of it failed.
     """
     with joined() as ranks, recorded(run_id) if ranks.main else contextlib.nullcontext():
         run = runs.load_run(run_id)
         with health.memory_explained(from_dict(GanConfig, run.config)), device.own_stream(device.pick(run.device)):
-            return _train(run, ranks, on_tick or (lambda tick: None), should_stop or (lambda: False))
+            return _train(run, ranks, on_tick or (lambda tick: None), should_stop or (lambda: False), on_notice)
 
 
-def _train(run: Run, ranks: Ranks, on_tick: OnTick, should_stop: ShouldStop) -> Checkpoint:
+def _train(run: Run, ranks: Ranks, on_tick: OnTick, should_stop: ShouldStop, on_notice: OnNotice | None) -> Checkpoint:
     # Set up.
     folder, on = runs.run_folder(run.id), device.pick(run.device)
     if ranks.world > 1 and on.index is not None:
@@ -147,7 +152,7 @@ def _train(run: Run, ranks: Ranks, on_tick: OnTick, should_stop: ShouldStop) -> 
     snapshot_steps = tick_steps * max(1, round(config.snapshot_kimg / config.tick_kimg))
 
     # Resume.
-    snapshot = ranks.from_main(lambda: newest_good(run.id, config.total_kimg))
+    snapshot = ranks.from_main(lambda: newest_good(run, config.total_kimg, on_notice))
     if snapshot:
         state.restore(snapshot)
     if ranks.main:
