@@ -1,10 +1,12 @@
 """A generator as files for ONNX Runtime: a snapshot's ``generator.onnx``, and its run's ``graph.onnx``, which is the same without weights.
 
 All snapshots of a run compute alike, so torch (:mod:`gan_aug.export`) is needed for the first alone: every other ``generator.onnx`` is the
-graph filled with the snapshot's weights, in a fraction of a second. Shipped generators bring their graph along. Each file has a record
-beside it, written last, with its digest: without one, or with another digest, it does not count.
+graph filled with the snapshot's weights, in a fraction of a second. Shipped generators bring their graph along. Where a snapshot's folder
+cannot be written, as in an installation that belongs to another user, its ``generator.onnx`` lies in the workspace's cache. Each file has
+a record beside it, written last, with its digest: without one, or with another digest, it does not count.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import onnx
 import safetensors.numpy
 from onnx import numpy_helper
 
-from gan_aug import __version__, files, runs
+from gan_aug import __version__, files, runs, workspace
 from gan_aug.records import NOTICE, Checkpoint
 
 ONNX_NAME = "generator.onnx"  # in a snapshot's folder
@@ -23,9 +25,15 @@ GRAPH_NAME = "graph.onnx"  # in its run's
 
 def exported(checkpoint: Checkpoint) -> Path | None:
     """The ``generator.onnx`` of a snapshot, or None if there is none or it was made from other weights."""
-    path = Path(checkpoint.folder) / ONNX_NAME
-    made_from = _read_record(path).get("weights_sha256")
-    return path if path.exists() and made_from == checkpoint.weights_sha256 else None
+    for folder in (Path(checkpoint.folder), _cache(checkpoint)):
+        path = folder / ONNX_NAME
+        if path.exists() and _read_record(path).get("weights_sha256") == checkpoint.weights_sha256:
+            return path
+    return None
+
+
+def _cache(checkpoint: Checkpoint) -> Path:
+    return workspace.home() / "cache" / "generators" / checkpoint.weights_sha256
 
 
 def fill(checkpoint: Checkpoint) -> Path | None:
@@ -64,7 +72,9 @@ def write_generator(checkpoint: Checkpoint, model: onnx.ModelProto, torch_versio
         If the folder cannot be written.
     """
     onnx.helper.set_model_props(model, {"notice": NOTICE, "checkpoint": checkpoint.id, "weights_sha256": checkpoint.weights_sha256})
-    path = Path(checkpoint.folder) / ONNX_NAME
+    folder = Path(checkpoint.folder)
+    path = (folder if os.access(folder, os.W_OK) else _cache(checkpoint)) / ONNX_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, model, {"weights_sha256": checkpoint.weights_sha256, "torch": torch_version})
     return path
 
@@ -81,7 +91,7 @@ def write_graph(checkpoint: Checkpoint, model: onnx.ModelProto, weights: Mapping
         if tensor.name in left and np.array_equal(numpy_helper.to_array(tensor), left[tensor.name]):
             tensor.ClearField("raw_data")
             del left[tensor.name]
-    if not left:
+    if not left and os.access(_run_folder(checkpoint), os.W_OK):
         _write(_run_folder(checkpoint) / GRAPH_NAME, graph, {"torch": torch_version})
 
 

@@ -51,6 +51,18 @@ def test_weights_in_half_precision_are_widened() -> None:
     assert export.largest_difference(runs.resolve("run@6.4")[1], [0, 1, 2]) <= 1
 
 
+def test_a_folder_that_cannot_be_written_has_its_file_in_the_cache(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in an installation that belongs to another user; the shipped generators bring no ``generator.onnx`` along."""
+    checkpoint = make_gan("dcgan", "run")
+    within = runs.run_folder("run")
+    before = sorted(path for path in within.rglob("*"))
+    monkeypatch.setattr(onnx_files.os, "access", lambda path, mode: not Path(path).is_relative_to(within))
+    path = export.export_onnx(checkpoint)
+    assert path == onnx_files.exported(checkpoint) == workspace / "cache" / "generators" / checkpoint.weights_sha256 / "generator.onnx"
+    assert export.largest_difference(checkpoint, [0, 1, 2]) <= 1
+    assert sorted(path for path in within.rglob("*")) == before
+
+
 def test_the_graph_holds_no_weights() -> None:
     checkpoint = make_gan("sngan", "run", width=32)
     path = export.export_onnx(checkpoint)
