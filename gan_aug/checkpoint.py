@@ -174,7 +174,7 @@ def refuse_other_settings(run: Run, checkpoint: Checkpoint) -> None:
         Which names what differs, as it was and as it is.
     """
     meta = runs.read_meta(Path(checkpoint.folder))
-    then = {**meta["config"], "seed": meta.get("seed", run.seed), "split_fingerprint": meta["split_fingerprint"]}
+    then = {**meta.get("config", {}), **{name: meta[name] for name in ("seed", "split_fingerprint") if name in meta}}
     now = {**run.config, "seed": run.seed, "split_fingerprint": run.split_fingerprint}
     differ = [name for name in then if name in now and name not in _MAY_DIFFER and then[name] != now[name]]
     if differ:

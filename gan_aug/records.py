@@ -56,6 +56,15 @@ class ImportReport:
 
 
 @dataclasses.dataclass(frozen=True)
+class Digests:
+    """What an import wrote, as sha256 digests by which a later change is noticed; see :mod:`gan_aug.data.dataset`."""
+
+    images: str  # of the file images.npy
+    rows: str  # over the columns of the table that say what each image is, in table order
+    origins: str  # over the other ones: source and licence
+
+
+@dataclasses.dataclass(frozen=True)
 class Dataset:
     """Images stored once as uint8, with a table of what is known about each."""
 
@@ -68,6 +77,7 @@ class Dataset:
     created: str  # ISO 8601, UTC
     report: ImportReport
     phantom: bool = False  # drawn by rule; never evidence for anything medical
+    digests: Digests | None = None  # of the files; datasets of older versions have none
 
 
 @dataclasses.dataclass(frozen=True)

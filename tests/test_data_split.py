@@ -183,6 +183,40 @@ def test_a_split_that_was_changed_by_hand_is_refused(phantom: str, workspace: Pa
         load_split(phantom, split.id)
 
 
+def change_label(folder: Path) -> None:
+    """Turn the first label of a dataset's table into the other one."""
+    table = pd.read_parquet(folder / "table.parquet")
+    table.loc[0, "label"] = {"benign": "malignant", "malignant": "benign"}[table.loc[0, "label"]]
+    table.to_parquet(folder / "table.parquet", index=False)
+
+
+def test_a_split_is_not_blamed_for_a_table_that_changed(phantom: str):
+    split, folder = load_split(phantom), open_dataset(phantom).folder
+    change_label(folder)
+    for _ in range(2):
+        with pytest.raises(CorruptFile) as caught:
+            load_split(phantom, split.id)
+        assert caught.value.what.startswith("The table of dataset 'phantom' is not as it was imported")
+        assert "Remove" not in caught.value.todo
+    for ending in ("json", "parquet"):
+        (folder / "splits" / f"{split.id}.{ending}").unlink()
+    with pytest.raises(CorruptFile, match="The table of dataset 'phantom' is not as it was imported"):
+        make_split(phantom)
+
+
+def test_a_split_of_an_older_dataset_says_that_the_table_may_be_at_fault(phantom: str):
+    split, folder = load_split(phantom), open_dataset(phantom).folder
+    record = json.loads((folder / "dataset.json").read_text())
+    del record["digests"]
+    (folder / "dataset.json").write_text(json.dumps(record))
+    assert load_split(phantom, split.id) == split
+    change_label(folder)
+    with pytest.raises(CorruptFile) as caught:
+        load_split(phantom, split.id)
+    assert caught.value.todo.startswith(f"Compare {folder / 'table.parquet'} with a backup: this dataset is older than the digest")
+    assert f"If the table is right: remove {split.id}.json and {split.id}.parquet from" in caught.value.todo
+
+
 @pytest.mark.parametrize("ending", ["json", "parquet"])
 @pytest.mark.parametrize("content", [b"", b"{}", None])
 def test_a_split_that_cannot_be_read_is_named_each_time(phantom: str, ending: str, content: bytes | None):

@@ -273,20 +273,27 @@ def _print_sizes(sizes: dict[str, dict[str, int]]) -> None:
 
 @app.command()
 def check(name: Dataset, json: Json = False) -> int:
-    """Look for duplicates, and for splits that separate what belongs together. The exit code is 1 if one does."""
-    from gan_aug.data import leaks
+    """Compare the stored files with their digests; look for duplicates, and for splits that separate what belongs together.
 
+    The exit code is 1 if a file is not as it was written, or a split separates something."""
+    from gan_aug.data import leaks
+    from gan_aug.data.dataset import check_files
+    from gan_aug.records import to_dict
+
+    with progress("checking the files") as report:
+        checked = check_files(name, counting(report))
     found = leaks.check(name)
     if json:
-        print_json(found)
+        print_json({**to_dict(found), "files": checked})
     else:
-        _show_check(found)
+        _show_check(found, checked)
     return EXIT_FAILED if found.violations else EXIT_DONE
 
 
-def _show_check(found: Any) -> None:
+def _show_check(found: Any, checked: Any) -> None:
     print_facts(
         {
+            "stored files": _in_words(checked),
             "images": found.n_images,
             "groups (never separated)": found.n_groups,
             "largest group": f"{found.largest_group:,} images",
@@ -316,3 +323,15 @@ def _show_check(found: Any) -> None:
         say(violation)
     if not found.violations:
         say("No split separates images that belong together.")
+
+
+def _in_words(checked: Any) -> str:
+    """Which stored files were compared, and which could not be."""
+    older = "this dataset is older and has no digest of it"
+    lines = [
+        f"{file} is as it was imported" if known else f"{file} was not checked: {older}"
+        for file, known in (("table.parquet", checked.table), ("images.npy", checked.images))
+    ]
+    if checked.table and not checked.images:  # the fingerprint, which is all that an older import has, covers no more
+        lines[0] = "table.parquet has the bytes, labels, patients and lesions that were imported; the rest was not checked: " + older
+    return "\n".join(lines + [f"images-{size}.npy is what images.npy gives" for size in checked.derived])

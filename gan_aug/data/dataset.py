@@ -8,14 +8,20 @@ workspace/datasets/NAME/
     unmatched.csv   rows without an image, images without a row, images without a usable label
     images-64.npy   the same images at a smaller size, derived when first asked for
     splits/         see split.py
+
+The record holds digests of what the import wrote. The columns of the table that say what each image is are compared with theirs when the
+table is read; images.npy, which may have gigabytes, and all the rest when a user asks for it, see ``check_files``.
 """
 
 import contextlib
 import csv
+import dataclasses
+import hashlib
 import io
 import os
+import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -26,7 +32,7 @@ import pandas as pd
 from gan_aug import files, workspace
 from gan_aug.errors import CorruptFile, InvalidValue, NotFound, UserError
 from gan_aug.images import resize
-from gan_aug.records import Dataset, ImportReport, from_dict, to_dict
+from gan_aug.records import Dataset, Digests, ImportReport, from_dict, to_dict
 
 COLUMNS = (
     "image_id", "label", "diagnosis", "patient_id", "lesion_id", "source", "licence", "byte_sha256", "pixel_sha256", "phash", "file",
@@ -34,8 +40,17 @@ COLUMNS = (
 REJECTED_COLUMNS = ("source", "file", "reason")
 UNMATCHED_COLUMNS = ("source", "kind", "image_id", "file", "detail")
 
+_ORIGINS = ("source", "licence")
+_ROWS = tuple(column for column in COLUMNS if column not in _ORIGINS)
+
 _BLOCK = 1024  # images resized at a time
 _AGAIN = "Remove the dataset's folder and import the pictures again."
+_RESTORE = "Bring {} back from a backup, or import the pictures again under another name."
+# Import options that the fingerprint of a dataset without digests was made with, besides its size. Those of a phantom held its seed, which
+# such a dataset does not tell.
+_OLDER_OPTIONS = ({"version": 1, "labels": "binary"}, {"version": 1, "labels": "diagnosis"})
+
+_verified: dict[Path, tuple[object, ...]] = {}  # by table: what it was when it was found to be as imported; pages read tables often
 
 
 class ImageSet:
@@ -53,13 +68,21 @@ class ImageSet:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per image; text columns, see ``COLUMNS``. Unknown values are empty."""
+        """One row per image; text columns, see ``COLUMNS``. Unknown values are empty.
+
+        Raises
+        ------
+        CorruptFile
+            If it cannot be read, or does not say of the images what the import wrote.
+        """
         if self._table is None:
-            table = pd.read_parquet(self.folder / "table.parquet")
-            if len(table) != self.record.n_images:
-                raise CorruptFile(f"The table of dataset {self.record.name!r} has {len(table)} rows, not {self.record.n_images}.", _AGAIN)
-            self._table = table
+            self._table = self._read_table()
         return self._table
+
+    @property
+    def has_known_table(self) -> bool:
+        """Whether there is something by which to tell that the table changed: all datasets but phantoms of older versions."""
+        return self.record.digests is not None or not self.record.phantom
 
     @property
     def labels(self) -> np.ndarray:
@@ -81,7 +104,7 @@ class ImageSet:
         path = self.folder / f"images-{size}.npy"
         if not path.exists():
             self._derive(path, size)
-        return self._open(path, size)
+        return self._open(path, size, _derive_again(path))
 
     def picture(self, row: int, size: int) -> np.ndarray:
         """The image of one row at ``size`` pixels, (size, size, 3) uint8: that of :meth:`at`, without deriving all the others.
@@ -94,6 +117,37 @@ class ImageSet:
         self._check(size)
         stored = self.images[row]
         return stored if size == self.record.size else resize(stored[None], size)[0]
+
+    def _read_table(self) -> pd.DataFrame:
+        path, name = self.folder / "table.parquet", self.record.name
+        todo = _RESTORE.format(path)
+        try:
+            status = path.stat()
+            table = pd.read_parquet(path)
+        except (OSError, ValueError, LookupError, TypeError, NotImplementedError) as error:
+            raise CorruptFile(f"table.parquet of dataset {name!r} cannot be read ({error}).", todo) from None
+        missing = [column for column in COLUMNS if column not in table]
+        if missing:
+            raise CorruptFile(f"The table of dataset {name!r} has no column {', '.join(missing)}.", todo)
+        if len(table) != self.record.n_images:
+            raise CorruptFile(f"The table of dataset {name!r} has {len(table)} rows, not {self.record.n_images}.", todo)
+        state = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, self.record.digests, self.record.fingerprint)
+        if _verified.get(path) != state:
+            if not self._is_as_imported(table):
+                what = "what it says of the images (labels, patients, digests) has changed"
+                raise CorruptFile(f"The table of dataset {name!r} is not as it was imported: {what}.", todo)
+            _verified[path] = state
+        return table
+
+    def _is_as_imported(self, table: pd.DataFrame) -> bool:
+        """Whether the table says of each image what the import wrote, as far as the record tells."""
+        try:
+            if self.record.digests is not None:
+                return _digest(table, _ROWS) == self.record.digests.rows
+            candidates = ({**options, "size": self.record.size} for options in _OLDER_OPTIONS)
+            return not self.has_known_table or any(fingerprint(table, options) == self.record.fingerprint for options in candidates)
+        except TypeError:  # a cell that is no text
+            return False
 
     def _check(self, size: int) -> None:
         if size != self.record.size and not 8 <= size < self.record.size:
@@ -117,15 +171,15 @@ class ImageSet:
         finally:
             Path(temporary).unlink(missing_ok=True)
 
-    def _open(self, path: Path, size: int) -> np.ndarray:
+    def _open(self, path: Path, size: int, todo: str = _AGAIN) -> np.ndarray:
         """A memory map whose shape is checked against the record."""
         expected = (self.record.n_images, size, size, 3)
         try:
             images = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise CorruptFile(f"{path.name} of dataset {self.record.name!r} cannot be read ({error}).", _AGAIN) from None
+            raise CorruptFile(f"{path.name} of dataset {self.record.name!r} cannot be read ({error}).", todo) from None
         if images.shape != expected or images.dtype != np.uint8:
-            raise CorruptFile(f"{path.name} of dataset {self.record.name!r} holds {images.shape}, not {expected}.", _AGAIN)
+            raise CorruptFile(f"{path.name} of dataset {self.record.name!r} holds {images.shape}, not {expected}.", todo)
         return images
 
 
@@ -210,6 +264,63 @@ def free_folder(name: str) -> Path:
     return folder
 
 
+@dataclasses.dataclass(frozen=True)
+class FileCheck:
+    """Which files of a dataset were found to be as they were written. One that is not is no result but an error."""
+
+    table: bool  # of an older import, what its fingerprint covers; false: an older phantom, whose table cannot be compared with anything
+    images: bool  # false: the dataset is older than the digests of images
+    derived: tuple[int, ...]  # sizes [px] of the derived images
+
+
+def check_files(name: str, on_progress: Callable[[int, int, str], None] | None = None) -> FileCheck:
+    """Compare all that is stored of a dataset's images with its digests, and the derived sizes with the images.
+
+    It reads every file to its end.
+
+    Parameters
+    ----------
+    on_progress : callable, optional
+        Called with (done, all, message) while derived images are compared.
+
+    Raises
+    ------
+    NotFound
+        If there is no dataset of that name.
+    CorruptFile
+        If a file cannot be read, or is not as it was written; the message names the first.
+    """
+    image_set = open_dataset(name)
+    table, images, digests = image_set.table, image_set.images, image_set.record.digests
+    if digests is not None:
+        path = image_set.folder / "images.npy"
+        if files.sha256_file(path) != digests.images:
+            raise CorruptFile(f"images.npy of dataset {name!r} is not as it was imported: its digest is another.", _RESTORE.format(path))
+        if _digest(table, _ORIGINS) != digests.origins:
+            todo = _RESTORE.format(image_set.folder / "table.parquet")
+            raise CorruptFile(f"The table of dataset {name!r} is not as it was imported: a source or a licence has changed.", todo)
+    sizes = _derived_sizes(image_set)
+    for size in sizes:
+        derived, path = image_set.at(size), image_set.folder / f"images-{size}.npy"
+        for start in range(0, len(images), _BLOCK):
+            if not np.array_equal(derived[start : start + _BLOCK], resize(images[start : start + _BLOCK], size)):
+                raise CorruptFile(f"{path.name} of dataset {name!r} is not what images.npy gives at {size} px.", _derive_again(path))
+            if on_progress is not None:
+                on_progress(min(start + _BLOCK, len(images)), len(images), f"{path.name} compared with images.npy")
+    return FileCheck(image_set.has_known_table, digests is not None, sizes)
+
+
+def _derived_sizes(image_set: ImageSet) -> tuple[int, ...]:
+    """Sizes that were derived and kept; another file of such a name, which nothing reads, does not count."""
+    names = (re.fullmatch(r"images-([1-9]\d*)\.npy", path.name) for path in image_set.folder.iterdir())
+    return tuple(sorted(int(name[1]) for name in names if name and 8 <= int(name[1]) < image_set.record.size))
+
+
+def _derive_again(path: Path) -> str:
+    """What to do about a damaged file of derived images."""
+    return f"Remove {path}: it is made again from images.npy when it is needed."
+
+
 @contextlib.contextmanager
 def new_dataset(name: str, size: int) -> Iterator["DatasetWriter"]:
     """A writer whose dataset appears in the workspace when the block ends well, and leaves nothing behind when it does not.
@@ -283,6 +394,7 @@ class DatasetWriter:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             report=report,
             phantom=phantom,
+            digests=Digests(files.sha256_file(self.folder / "images.npy"), _digest(table, _ROWS), _digest(table, _ORIGINS)),
         )
         files.write_json(self.folder / "dataset.json", to_dict(record))
         return record
@@ -304,3 +416,17 @@ def fingerprint(table: pd.DataFrame, options: dict[str, str | int]) -> str:
     lines = sorted("\t".join(values) for values in zip(*columns, strict=True))
     head = [f"{key}={value}" for key, value in sorted(options.items())]
     return files.sha256_bytes("\n".join([*head, *lines]).encode())
+
+
+def _digest(table: pd.DataFrame, columns: Sequence[str]) -> str:
+    """SHA-256 over columns of texts, in table order: the content, however the file that holds it is encoded.
+
+    Raises
+    ------
+    TypeError
+        If a cell is no text.
+    """
+    digest = hashlib.sha256()
+    for column in columns:
+        digest.update("\0".join([column, *table[column].tolist(), "\n"]).encode())
+    return digest.hexdigest()

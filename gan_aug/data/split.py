@@ -298,19 +298,25 @@ def _read_and_check(images: ImageSet, path: Path) -> Split:
     Raises
     ------
     CorruptFile
-        If one of its files cannot be read, or does not match the split's fingerprint.
+        If one of its files cannot be read, or does not match the split's fingerprint; or if the dataset's table is not as it was imported.
     """
     todo = f"Remove {path.name} and {path.stem}.parquet from {path.parent}, and make the split again."
     split = files.read_record(Split, path, todo)
     try:
         table = pd.read_parquet(path.with_suffix(".parquet"), columns=["image_id", "pixel_sha256", "part", "group"])
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError) as error:
         raise CorruptFile(f"{path.with_suffix('.parquet')} cannot be read ({error}).", todo) from None
     names = {part: part for part in (*PARTS, UNUSED)}  # one text for all images of a part
     parts = tuple(names.get(part, part) for part in table["part"])
     split = dataclasses.replace(split, parts=parts, groups=tuple(table["group"]))
+    # The labels come from the dataset's table, which refuses to be read where it is what changed.
     digest = _fingerprint(table["pixel_sha256"], list(split.groups), images.table["label"].tolist(), list(split.parts))
     if digest != split.fingerprint or table["image_id"].tolist() != images.table["image_id"].tolist():
+        if images.record.digests is None:
+            todo = (
+                f"Compare {images.folder / 'table.parquet'} with a backup: this dataset is older than the digest of its table, which may be"
+                f" what changed. If the table is right: {todo[0].lower()}{todo[1:]}"
+            )
         raise CorruptFile(f"Split {split.id} of dataset {images.record.name!r} does not match its fingerprint.", todo)
     return split
 
