@@ -5,7 +5,9 @@ generator's resolution, through one extractor. The floor is the same measure bet
 patients: what the measure says where nothing is generated.
 """
 
+import contextlib
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -148,7 +150,10 @@ def select_best(
     ------
     NotFound
         If the run has no snapshot.
+    InvalidValue
+        If a snapshot or a folder is named instead of a run.
     """
+    _refuse_no_run(run_id)
     checkpoints = runs.list_checkpoints(run_id)
     if not checkpoints:
         raise NotFound(f"Run {run_id} has no snapshot yet.", "Wait until its training has written one.")
@@ -165,6 +170,20 @@ def select_best(
     )
     runs.choose_best(run_id, checkpoints[best].step, reason)
     return checkpoints[best]
+
+
+def _refuse_no_run(run_id: str) -> None:
+    """Say what is wanted where a folder or a snapshot was named, which :func:`evaluate` takes as well."""
+    if "@" not in run_id and not Path(run_id).is_dir():
+        return
+    with contextlib.suppress(InvalidValue):
+        if runs.is_there(run_id):  # a folder may be called as a run is
+            return
+    if Path(run_id).is_dir():
+        what, todo = "is a folder of pictures", "Name a run; see them with: gan-aug runs --kind gan"
+    else:
+        what, todo = "is a single snapshot", f"Name the run alone: {run_id.partition('@')[0]}"
+    raise InvalidValue(f"{run_id} {what}, and the best is chosen among all snapshots of a run.", todo)
 
 
 def _refuse_leaks(setting: Setting, eyes: Extractor) -> None:

@@ -50,7 +50,7 @@ def parse_settings(kind: type, settings: list[str]) -> dict[str, Any]:
     Raises
     ------
     UnknownKey, InvalidValue
-        If a text is not ``key=value``, the key does not exist, or the value is not of the field's type.
+        If a text is not ``key=value``, the key does not exist or is named twice, or the value is not of the field's type.
     """
     hints = _hints(kind)
     values: dict[str, Any] = {}
@@ -60,6 +60,8 @@ def parse_settings(kind: type, settings: list[str]) -> dict[str, Any]:
             raise InvalidValue(f"{text!r} is not a setting.", "Write key=value, for example batch_size=32.")
         if key not in hints:
             raise UnknownKey(f"{kind.__name__} has no {key!r}.", f"It has: {', '.join(hints)}.")
+        if key in values:
+            raise InvalidValue(f"{key} is set twice, the second time to {value!r}.", "Set it once.")
         values[key] = _read(hints[key], key, value)
     return values
 

@@ -169,18 +169,22 @@ def principal_directions(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def along(z: np.ndarray, direction: np.ndarray, reach: float, steps: int) -> np.ndarray:
-    """Even steps from ``z - reach n`` to ``z + reach n`` with n the direction at unit length: (steps, z_dim), float32.
+    """Even steps from ``z - reach n`` to ``z + reach n`` with n the direction at unit length: (steps, z_dim), float32; z in the middle.
 
     Raises
     ------
     InvalidValue
-        If the direction is zero or of another z_dim, or there are fewer than 2 steps or no reach.
+        If the direction is zero or of another z_dim, there are fewer than 3 steps or an even number of them, or there is no reach.
     """
     length = np.linalg.norm(direction)
     if direction.shape != z.shape or not length > 0:
         raise InvalidValue(f"A direction of shape {direction.shape} does not fit z of shape {z.shape}.", "Use a direction of the same run.")
     if steps < 2 or not 0 < reach < np.inf:
-        raise InvalidValue(f"{steps} steps over a reach of {reach} are no way to go.", "Use at least 2 steps and a reach above 0.")
+        raise InvalidValue(f"{steps} steps over a reach of {reach} are no way to go.", "Use at least 3 steps and a reach above 0.")
+    if steps % 2 == 0:
+        raise InvalidValue(
+            f"Of {steps} steps none is in the middle, where the seed itself belongs.", f"Use an odd number, such as {steps + 1}."
+        )
     return (z + np.linspace(-reach, reach, steps)[:, None] * (direction / length)).astype(np.float32)
 
 

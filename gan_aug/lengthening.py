@@ -20,13 +20,19 @@ def longer(run_id: str, total_kimg: float) -> Run:
     Raises
     ------
     InvalidValue
-        If the length is not greater, the learning rates fell towards the old end, or no snapshot holds what a training goes on from.
+        If the length is not greater or makes no step more, the learning rates fell towards the old end, or no snapshot holds what a
+        training goes on from.
     """
     run = runs.load_run(run_id)
     if run.kind != "gan":
         raise InvalidValue(f"Run {run_id} is a {run.kind}.", "Only the training of a GAN can be made longer.")
     old = from_dict(GanConfig, run.config)
     config = dataclasses.replace(old, total_kimg=float(total_kimg))
+    if config.total_kimg > old.total_kimg and config.total_steps <= old.total_steps:
+        raise InvalidValue(
+            f"Run {run_id} has {old.total_steps} steps of {old.step_images} images, and {total_kimg} thousand images make no step more.",
+            f"Give more than {old.total_steps * old.step_images / 1000}, or no length to go on to its end.",
+        )
     if config.total_steps <= old.total_steps:
         raise InvalidValue(
             f"Run {run_id} is {old.total_kimg:g} thousand images long, and {total_kimg:g} are not more.",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, mse_loss
 
-from gan_aug import device, files, images, latent, randomness, runs, workspace
+from gan_aug import device, files, images, latent, randomness, runs, sampled_folder, workspace
 from gan_aug.export import load_generator
 from gan_aug.metrics.extractors import OnProgress, open_extractor
 from gan_aug.projections import PICTURE, RANDOM, RECORD, Projection, check_search
@@ -66,11 +66,13 @@ def project(
     Raises
     ------
     UserError
-        If there is no such snapshot, image or class, or ``out`` lies among gan_aug's own files or cannot be written.
+        If there is no such snapshot, image or class, or ``out`` lies among gan_aug's own files, holds sampled pictures or cannot
+        be written.
     """
     check_search(starts, steps, seed)
     if out is not None:
         workspace.refuse_source(out, "the projection")
+        sampled_folder.refuse(out, "the projection, which shows the image itself,")
     run, checkpoint = runs.resolve(reference)
     where = device.pick(device_name)
     G, config, _ = load_generator(checkpoint)

@@ -48,7 +48,7 @@ def publish(reference: str, name: str, out: Path) -> Path:
     reference : str
         ``RUN``, ``RUN@best``, ``RUN@last`` or ``RUN@kimg``.
     name : str
-        Id of the published run.
+        Id of the published run, which no other run has. A shipped run alone may be made anew in the checkpoints folder.
     out : Path
         Folder in which it is made; ``pretrained`` of the checkpoints folder is where the app looks.
 
@@ -61,9 +61,10 @@ def publish(reference: str, name: str, out: Path) -> Path:
     ------
     InvalidValue
         If an image that the weights have seen is not CC0 or cannot be checked (as where a classifier began with weights that no run here
-        has written), the weights do not fit half precision or are too large, or the folder exists.
+        has written), the weights do not fit half precision or are too large, or the folder or a run of that name exists.
     """
     run, snapshot = runs.resolve(reference)
+    _refuse_taken(workspace.check_name(name, "run name"), out)
     lineage = _lineage(run)
     lists = [training_list.read(runs.run_folder(name)) for name in (*(str(one.run_id) for one in lineage), run.id)]
     seen = list({(image.dataset, image.image_id): image for one in lists for image in one}.values())
@@ -77,7 +78,7 @@ def publish(reference: str, name: str, out: Path) -> Path:
     if lineage:  # a path on this machine tells others nothing but who worked where
         config = {**config, "weights": f"sha256:{lineage[0].sha256}"}
         meta |= {"initial_weights": {"sha256": lineage[0].sha256, "run": lineage[0].run_id}}
-    published = dataclasses.replace(run, id=workspace.check_name(name, "run name"), parent=None, config=config)
+    published = dataclasses.replace(run, id=name, parent=None, config=config)
     try:
         with files.new_folder(out / name) as folder:
             files.write_json(folder / "run.json", to_dict(published))
@@ -107,6 +108,23 @@ def publish(reference: str, name: str, out: Path) -> Path:
         place = out / name if out.is_dir() else out
         raise InvalidValue(f"{place} is already there.", "Choose another name or folder, or delete it first.") from None
     return out / name
+
+
+def _refuse_taken(name: str, out: Path) -> None:
+    """Refuse the name of a run that is there: of two runs of one name only one is ever found.
+
+    What is made anew of a shipped run stands in the checkpoints folder, where it is found first, until a person puts it in its place.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    if not runs.is_there(name):
+        return
+    place, checkpoints = runs.run_folder(name), workspace.checkpoints()
+    if place.parent == workspace.pretrained() and out.resolve() == checkpoints:
+        return
+    raise InvalidValue(f"There already is a run {name!r}, in {place}.", "Choose another name.")
 
 
 def _lineage(run: Run) -> list[InitialWeights]:

@@ -5,6 +5,7 @@
     training_list.parquet the images it has seen
     status.json           where it is now; written at every tick
     stats.jsonl           one line of numbers per tick
+    damaged-stats.txt     lines of it that a resumed training found unreadable; absent as a rule
     log.txt               what happened, in words
     grids/step-00000100.png
     snapshots/step-00000100/ weights, optimisers, and last of all meta.json
@@ -19,6 +20,8 @@ import datetime
 import difflib
 import functools
 import json
+import logging
+import math
 import os
 import secrets
 import subprocess
@@ -33,12 +36,16 @@ from gan_aug.records import NOTICE, Checkpoint, Run, SeenImage, to_dict
 
 State = Literal["new", "running", "stopped", "finished", "failed", "lost"]
 
+KINDS = ("gan", "classifier")
 META_FORMAT = 1
 BEST_NAME = "best.json"  # which snapshot was chosen; see choose_best
 OPTIMISERS_NAME = "optim.pt"  # in a snapshot from which a training goes on; a thinned one has none
 StatsPlace = tuple[int, int]  # how far statistics were read: the file's inode, and the byte in it
 STATS_START: StatsPlace = (0, 0)
+STATS_NAME, DAMAGED_STATS_NAME = "stats.jsonl", "damaged-stats.txt"
 PICTURES_NAME = "pictures.png"  # what a published GAN generates, beside its card; see publish.py
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +118,7 @@ def is_there(run_id: str) -> bool:
 
 def _run_ids() -> list[str]:
     parents = (workspace.checkpoints(), workspace.pretrained())
-    return sorted(path.parent.name for parent in parents for path in parent.glob("*/run.json") if not path.parent.name.startswith("."))
+    return sorted({path.parent.name for parent in parents for path in parent.glob("*/run.json") if not path.parent.name.startswith(".")})
 
 
 def create_run(run: Run, seen: list[SeenImage]) -> Path:
@@ -155,6 +162,9 @@ def load_run(run_id: str) -> Run:
 def _read_run(path: Path, modified: int, size: int) -> Run:
     """Records never change, and pages list hundreds of them: read once, and shared. Time and size tell a folder made anew."""
     run = files.read_record(Run, path)
+    if run.kind not in KINDS:
+        todo = f"Update gan_aug if a newer version wrote it; else bring it back from a copy, or delete the folder {path.parent}."
+        raise CorruptFile(f"{path} cannot be read (kind cannot be {run.kind!r}).", todo)
     files.refuse_renamed(path, run.id)
     return run
 
@@ -230,25 +240,35 @@ def append_log(folder: Path, message: str) -> None:
 
 def append_stats(folder: Path, line: dict[str, Any]) -> None:
     """Add a line of numbers to the run's statistics."""
-    with (folder / "stats.jsonl").open("a", encoding="utf-8") as stream:
+    with (folder / STATS_NAME).open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(line, allow_nan=False) + "\n")
 
 
 def truncate_stats(folder: Path, step: int) -> None:
-    """Drop the lines after ``step``: a resumed run writes them again."""
-    path = folder / "stats.jsonl"
-    if path.exists():
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-        files.write_text(path, "".join(line for line in lines if json.loads(line)["step"] <= step))
+    """Drop the lines after ``step``: a resumed run writes them again. Damaged lines go into a file of their own, and the log tells it."""
+    path = folder / STATS_NAME
+    if not path.exists():
+        return
+    lines = path.read_bytes().split(b"\n")[:-1]  # what follows on the last line break was still being written
+    numbers = [_numbers(line) for line in lines]
+    damaged = [place for place, found in enumerate(numbers) if found is None]
+    if damaged:  # first of all, so that a crash in between loses none
+        with (folder / DAMAGED_STATS_NAME).open("ab") as stream:
+            stream.write(b"".join(lines[place] + b"\n" for place in damaged))
+        told = f"{_told_damaged(path, damaged)} What stood there is now in {folder / DAMAGED_STATS_NAME}."
+        append_log(folder, told)
+        _log.warning("%s", told)
+    kept = (line for line, found in zip(lines, numbers, strict=True) if found is not None and found["step"] <= step)
+    files.write_bytes(path, b"".join(line + b"\n" for line in kept))
 
 
 def read_stats(run_id: str, place: StatsPlace = STATS_START) -> tuple[list[dict[str, Any]], StatsPlace]:
     """The lines of statistics from a place on, and the place to go on from.
 
     A last line that is still being written is left for the next call. When another file took the place of the one that was read (the run
-    was resumed from an earlier snapshot), everything is read again.
+    was resumed from an earlier snapshot), everything is read again. Damaged lines are left out, and a warning is logged that names them.
     """
-    path = run_folder(run_id) / "stats.jsonl"
+    path = run_folder(run_id) / STATS_NAME
     if not path.exists():
         return [], STATS_START
     with path.open("rb") as stream:
@@ -257,8 +277,30 @@ def read_stats(run_id: str, place: StatsPlace = STATS_START) -> tuple[list[dict[
             offset = 0
         stream.seek(offset)
         content = stream.read()
-    whole = content[: content.rfind(b"\n") + 1]
-    return [json.loads(line) for line in whole.splitlines()], (file.st_ino, offset + len(whole))
+        whole = content[: content.rfind(b"\n") + 1]
+        numbers = [_numbers(line) for line in whole.split(b"\n")[:-1]]
+        damaged = [number for number, found in enumerate(numbers) if found is None]
+        if damaged:
+            stream.seek(0)
+            before = stream.read(offset).count(b"\n")
+            _log.warning("%s", _told_damaged(path, [before + number for number in damaged]))
+    return [found for found in numbers if found is not None], (file.st_ino, offset + len(whole))
+
+
+def _numbers(line: bytes) -> dict[str, Any] | None:
+    """What a line of statistics holds; None if it is damaged."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(found, dict) or type(found.get("step")) is not int:
+        return None
+    return found if all(type(value) in (int, float) and math.isfinite(value) for value in found.values()) else None
+
+
+def _told_damaged(path: Path, damaged: list[int]) -> str:
+    numbers = ", ".join(str(number + 1) for number in damaged)
+    return f"{path} is damaged in line {numbers}; the statistics there are left out."
 
 
 def log_tail(run_id: str, lines: int = 30) -> str:
@@ -281,16 +323,27 @@ def snapshot_folder(folder: Path, step: int) -> Path:
 
 
 def scan_checkpoints(run_id: str) -> tuple[list[Checkpoint], list[str]]:
-    """The snapshots of a run in order of training, and a notice for each whose meta.json is damaged.
+    """The snapshots of a run in order of training, and a notice for each that cannot be read or whose meta.json is damaged.
 
-    A folder without meta.json was never finished and is neither.
+    A folder without meta.json was never finished and is neither. Where the folder of all snapshots cannot be read, a notice says so.
     """
+    folder = run_folder(run_id) / "snapshots"
     found, notices = [], []
-    for path in sorted((run_folder(run_id) / "snapshots").glob("step-*/meta.json")):
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.name.startswith("step-"))  # glob passes over what it may not read
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        return [], [f"{folder} cannot be read: {error.strerror}."]
+    for path in paths:
         try:
-            found.append(_checkpoint(run_id, path.parent))
+            found.append(_checkpoint(run_id, path))
         except CorruptFile as error:
             notices.append(error.what)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            notices.append(f"{path} cannot be read: {error.strerror}.")
     return found, notices
 
 
@@ -311,16 +364,27 @@ def read_meta(folder: Path) -> dict[str, Any]:
     Raises
     ------
     CorruptFile
-        If it is not readable, or of a format that this version does not know.
+        If it is not readable, lacks something, or is of a format that this version does not know.
     """
     try:
         meta = files.read_json(folder / "meta.json")
         known = meta["format"] == META_FORMAT
-    except (ValueError, KeyError, TypeError):
-        raise CorruptFile(f"{folder / 'meta.json'} is damaged.", "Delete that snapshot folder; an earlier snapshot is used then.") from None
+        whole = not known or _is_whole(meta)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise CorruptFile(f"{folder / 'meta.json'} is damaged.", "Delete that snapshot folder; an earlier snapshot is used then.")
     if not known:
         raise CorruptFile(f"{folder} has format {meta['format']}, and this version reads {META_FORMAT}.", "Update gan_aug.")
     return meta
+
+
+def _is_whole(meta: dict[str, Any]) -> bool:
+    """Whether everything in a meta.json that is read later is there and of its type; a KeyError or TypeError says no, too."""
+    digests = [isinstance(file["sha256"], str) and type(file["bytes"]) is int for file in meta["files"].values()]
+    numbers = type(meta["step"]) is int and type(meta["kimg"]) in (int, float) and math.isfinite(meta["kimg"])
+    named = meta["sampled"] in meta["files"] and isinstance(meta["created"], str)
+    return all(digests) and numbers and named and isinstance(meta["metrics"], dict)
 
 
 def verify(checkpoint: Checkpoint, *names: str) -> None:
@@ -386,8 +450,12 @@ def best(run_id: str) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError):
         whole = False
     if not whole:
-        raise CorruptFile(f"{path} is damaged.", f"Delete that file, and choose again with: gan-aug evaluate {run_id} --select")
+        raise CorruptFile(f"{path} is damaged.", f"Delete that file, and choose again with: {_how_to_choose(load_run(run_id))}")
     return recorded
+
+
+def _how_to_choose(run: Run) -> str:
+    return f"gan-aug evaluate {run.id} --data {run.dataset} --select"
 
 
 def resolve(reference: str) -> tuple[Run, Checkpoint]:
@@ -396,15 +464,18 @@ def resolve(reference: str) -> tuple[Run, Checkpoint]:
     Raises
     ------
     NotFound
-        If the run, or such a snapshot of it, does not exist.
+        If the run, or such a snapshot of it, does not exist or cannot be read.
     """
     run_id, _, which = reference.partition("@")
-    run, checkpoints = load_run(run_id), list_checkpoints(run_id)
+    run, (checkpoints, notices) = load_run(run_id), scan_checkpoints(run_id)
+    if not checkpoints and notices:
+        todo = "Bring its files back, make them readable, or update gan_aug if a newer version wrote them."
+        raise NotFound(f"Run {run_id} has no snapshot that can be read: {' '.join(notices)}", todo)
     if not checkpoints:
         raise NotFound(f"Run {run_id} has no snapshot yet.", "Wait until its training has written one.")
     recorded = best(run_id) if which in ("", "best") else None
     if which == "best" and not recorded:
-        raise NotFound(f"No best snapshot of {run_id} was chosen.", f"Choose one with: gan-aug evaluate {run_id} --select")
+        raise NotFound(f"No best snapshot of {run_id} was chosen.", f"Choose one with: {_how_to_choose(run)}")
     if recorded:
         chosen = [checkpoint for checkpoint in checkpoints if checkpoint.step == recorded["step"]]
     elif which in ("", "last"):
@@ -413,5 +484,6 @@ def resolve(reference: str) -> tuple[Run, Checkpoint]:
         chosen = [checkpoint for checkpoint in checkpoints if f"{checkpoint.kimg:g}" == which]
     if not chosen:
         there = ", ".join(f"{checkpoint.kimg:g}" for checkpoint in checkpoints)
-        raise NotFound(f"Run {run_id} has no snapshot @{which or 'best'}.", f"It has, in thousands of images: {there}.")
+        told = " ".join([f"Run {run_id} has no snapshot @{which or 'best'}.", *notices])
+        raise NotFound(told, f"It has, in thousands of images: {there}.")
     return run, chosen[0]

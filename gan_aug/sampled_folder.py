@@ -4,6 +4,7 @@ import contextlib
 import csv
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,12 +19,25 @@ MANIFEST_COLUMNS = ("file", "checkpoint", "seed", "class", "truncation", "sha256
 Z_OF_ONE = f"{latent.Z_RECIPE}; times truncation"  # what such a picture says of its z
 
 _LOCK = ".sampling.lock"  # in a folder while it is being filled
+_LONGEST = 45  # characters of a class in a file name: at most 180 bytes, of the 255 that file systems allow a name
 _LEFT_OVER = re.compile(rf"\.({re.escape(MANIFEST)}|seed\d+.*\.png)\.\w+\.tmp")  # of a write that was killed, see files.write_bytes
 
 
 def file_name(spec: str, seed: int, label: str | None) -> str:
-    suffix = "-" + re.sub(r"[^A-Za-z0-9]+", "_", label) if catalog.entry(spec).conditional else ""
+    """The name of the picture of a seed: with its class where the generator knows several, and of another class always another name."""
+    suffix = f"-{_in_a_name(label)}" if catalog.entry(spec).conditional else ""
     return f"seed{seed:06d}{suffix}.png"
+
+
+def _in_a_name(label: str) -> str:
+    """A class as part of a file name: letters and digits of any script as they are, anything else replaced and told apart by a digest.
+
+    A name that was not changed holds no full stop, so it is never one that was.
+    """
+    # Composed, because some systems write one accented letter in two ways. Marks (M) are the vowels of scripts such as Devanagari.
+    composed = unicodedata.normalize("NFC", label)[:_LONGEST]
+    plain = re.sub(" +", "_", "".join(sign if sign in "_-" or unicodedata.category(sign)[0] in "LMN" else " " for sign in composed))
+    return label if plain == label else f"{plain}.{files.sha256_bytes(label.encode())[:8]}"
 
 
 @contextlib.contextmanager
@@ -64,13 +78,33 @@ def read_manifest(folder: Path) -> dict[str, dict[str, str]]:
     """
     if not folder.exists() or (folder.is_dir() and all(_LEFT_OVER.fullmatch(path.name) or path.name == _LOCK for path in folder.iterdir())):
         return {}
+    rows = listed(folder)
+    if rows is None:
+        raise InvalidValue(f"{folder} is not an empty folder, nor one that was filled by sampling.", "Choose an empty or a new folder.")
+    return rows
+
+
+def listed(folder: Path) -> dict[str, dict[str, str]] | None:
+    """The rows of the folder's manifest by file name, of pictures that are there; None if it has no manifest of sampled pictures."""
     with contextlib.suppress(OSError, UnicodeDecodeError, csv.Error), (folder / MANIFEST).open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
         if tuple(reader.fieldnames or ()) == MANIFEST_COLUMNS:
             whole = [row for row in reader if None not in row.values() and len(row["sha256"]) == 64]  # a power cut may tear the last one
             rows = [row | {"class": row["class"].removeprefix("'")} for row in whole]  # see csv_text
             return {row["file"]: row for row in rows if (folder / row["file"]).is_file()}
-    raise InvalidValue(f"{folder} is not an empty folder, nor one that was filled by sampling.", "Choose an empty or a new folder.")
+    return None
+
+
+def refuse(folder: Path, what: str) -> None:
+    """Refuse to write ``what`` among sampled pictures: it would be taken for one of them.
+
+    Raises
+    ------
+    InvalidValue
+        If the folder has a manifest of sampled pictures.
+    """
+    if listed(folder) is not None:
+        raise InvalidValue(f"{folder} holds sampled pictures, and {what} would be taken for one of them.", "Choose another folder.")
 
 
 def unlisted(folder: Path, rows: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:

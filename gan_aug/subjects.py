@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_aug import catalog, images, randomness, runs, workspace
+from gan_aug import catalog, images, randomness, runs, sampled_folder, workspace
 from gan_aug.data.dataset import ImageSet, open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.errors import InvalidValue, NotFound
@@ -124,18 +124,32 @@ def open_subject(subject: str) -> Generator | Folder:
     Raises
     ------
     NotFound, InvalidValue
-        If there is neither, the folder holds no pictures, or the run is not a GAN's.
+        If there is neither, the folder holds no pictures or others than its manifest of sampled pictures lists, or the run is not a GAN's.
     """
     folder = Path(subject)
     if folder.is_dir() and not (folder / "run.json").exists():  # a run's own folder holds pictures too, but they are grids
         found = tuple(sorted(path for path in folder.rglob("*") if path.suffix.lower() in CODECS and path.is_file()))
         if not found:
             raise NotFound(f"Folder {folder} holds no pictures.", f"Give a folder with files of type {', '.join(CODECS)}.")
+        _refuse_unlisted(folder, found)
         return Folder(folder.resolve(), found)
     run, checkpoint = runs.resolve(subject)
     if run.kind != "gan":
         raise InvalidValue(f"Run {run.id} is a {run.kind} and makes no images.", "See the GANs with: gan-aug runs --kind gan")
     return Generator(run, checkpoint)
+
+
+def _refuse_unlisted(folder: Path, found: tuple[Path, ...]) -> None:
+    """Refuse pictures that lie in or below a folder filled by sampling without being of its manifest: they need not be of the generator."""
+    rows = {path.parent: sampled_folder.listed(path.parent) for path in folder.rglob(sampled_folder.MANIFEST)}
+    sampled = {place: names for place, names in rows.items() if names is not None}
+    for path in found:
+        for place in path.parents:
+            if place in sampled and not (place == path.parent and path.name in sampled[place]):
+                raise InvalidValue(
+                    f"{path} is not listed in {place / sampled_folder.MANIFEST}: it may be no picture of the generator.",
+                    "Move it elsewhere; if 'gan-aug sample' was interrupted there, repeat that call, and it is listed.",
+                )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,8 +190,11 @@ def open_setting(subject: str, data: str, class_name: str | None, split_id: str 
     source = open_subject(subject)
     run = source.run if isinstance(source, Generator) else None
     image_set = open_dataset(data)
-    split = load_split(data, split_id or (run.split_id if run and run.dataset == data else None))
-    class_name = class_name or (run.class_name if run else None)
+    if split_id is None and run and run.dataset == data:
+        split_id = run.split_id
+    split = load_split(data, split_id)
+    if class_name is None and run:
+        class_name = run.class_name
     if class_name is not None and class_name not in image_set.record.classes:
         raise InvalidValue(f"Dataset {data!r} has no class {class_name!r}.", f"It has: {', '.join(image_set.record.classes)}.")
     return Setting(source, image_set, split, class_name, seed)

@@ -176,6 +176,12 @@ MISTAKES = [
     (["train", "dcgan", "--data", "phantom", "--class", "cat"], 1, "cat"),
     (["train", "dcgan", "--data", "phantom", "--size", "96"], 1, "96"),
     (["train", "dcgan", "--data", "phantom", "--size", "128"], 1, "128"),
+    (["train", "dcgan", "--data", "phantom", "--size", "256"], 1, "Train at 64 px, or import the images again with --size 256."),
+    (
+        ["train", "dcgan", "--data", "phantom", "--set", "snapshot_kimg=0.5"],
+        1,
+        "Set tick_kimg to 0.5 or less too, or snapshot_kimg to 1 or more.",
+    ),
     (["train", "dcgan", "--data", "phantom", "--preset", "best"], 1, "best"),
     (["train", "dcgan", "--data", "phantom", "--set", "wings=2"], 1, "wings"),
     (["train", "dcgan", "--data", "phantom", "--set", "width"], 1, "width"),
@@ -197,6 +203,7 @@ MISTAKES = [
     (["sample", "tiny", "--seeds", "18446744073709551616", "--out", "x"], 1, "from 0 to 18446744073709551615"),
     (["sample", "tiny", "--seeds", "1", "--out", LONG], 1, "File name too long"),
     (["sample", "tiny@99", "--seeds", "1", "--out", "x"], 1, "@99"),
+    (["sample", "tiny@best", "--seeds", "1", "--out", "x"], 1, "Choose one with: gan-aug evaluate tiny --data demo --select"),
     (["sample", "tiny", "--seeds", "1", "--class", "cat", "--out", "x"], 1, "cat"),
     (["walk", "tiny", "--seeds", "1", "--out", "x.webp"], 1, "two seeds"),
     (["walk", "tiny", "--seeds", "1,2,3", "--frames", "2", "--out", "x.webp"], 1, "2 frames"),
@@ -256,6 +263,7 @@ MISTAKES = [
     (["run-job", "no-such-job"], 1, "no-such-job"),
     (["export", "no-such-run"], 1, "no-such-run"),
     (["publish", "no-such-run", "--name", "x"], 1, "no-such-run"),
+    (["publish", "tiny", "--name", "tiny"], 1, "There already is a run 'tiny', in "),
     (["card", "no-such-run"], 1, "no-such-run"),
     (["backup"], 1, "no database"),
 ]
@@ -293,6 +301,63 @@ def test_a_split_of_another_state_of_the_dataset_is_refused(phantom: str, gan_au
     assert len(err.splitlines()) == 2 and "2 splits" in err
 
 
+def test_a_dataset_too_small_for_any_gan_is_to_be_imported_again(workspace: Path, gan_aug) -> None:
+    assert gan_aug("data", "demo", "--images", "40", "--size", "32", "--name", "small")[0] == 0
+    assert gan_aug("train", "dcgan", "--data", "small", "--size", "64") == (
+        1,
+        "",
+        "Dataset small holds images of 32 px, and 64 px were asked for.\n"
+        "Import the images again with --size 64; GANs are trained at 64, 128, 256 px.\n",
+    )
+
+
+@pytest.mark.parametrize("verb", ["train", "classify"])
+def test_a_run_of_an_unknown_kind_is_damaged(tiny: str, verb: str, gan_aug) -> None:
+    path = checkpoints() / tiny / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "kind": "toaster"}))
+    code, out, err = gan_aug(verb, "--resume", tiny)
+    assert (code, out) == (1, "") and len(err.splitlines()) == 2
+    assert err.startswith(f"{path} cannot be read (kind cannot be 'toaster').\nUpdate gan_aug if a newer version wrote it; ")
+
+
+def test_a_damaged_snapshot_and_line_of_statistics_leave_every_verb_working(
+    phantom: str, tmp_path: Path, gan_aug, gan_aug_json, caplog
+) -> None:
+    run_id = gan_aug("train", "dcgan", "--data", phantom, *TINY, *NO_SECONDS)[1].strip()
+    folder = runs.run_folder(run_id)
+    last, before = (runs.snapshot_folder(folder, step) / "meta.json" for step in (4, 3))
+    last.write_text('{"format": 1}')
+    before.write_text(json.dumps({**json.loads(before.read_text()), "step": "x"}))
+    stats = folder / "stats.jsonl"
+    lines = stats.read_text().splitlines()
+    stats.write_text("\n".join([lines[0], '{"a": 1}', "broken{", lines[3], ""]))
+    damaged = f"{stats} is damaged in line 2, 3; the statistics there are left out."
+
+    shown = gan_aug_json("show", run_id)
+    assert shown["notices"] == [f"{before} is damaged.", f"{last} is damaged."]
+    assert [saved["step"] for saved in shown["checkpoints"]] == [1, 2] and shown["last_stats"]["step"] == 4
+    assert caplog.messages == [damaged]
+    assert gan_aug_json("sample", run_id, "--seeds", "0", "--out", str(tmp_path / "pictures"))["images"] == 1
+    assert gan_aug_json("reindex") == {"runs": 1} and store.indexed_runs()[0]["n_snapshots"] == 2
+    # The snapshots that are left were thinned to what is sampled.
+    code, _, err = gan_aug("train", "--resume", run_id)
+    assert code == 1 and "at most weights to sample with" in err and "inside gan_aug" not in err
+
+
+def test_a_training_goes_on_though_its_statistics_are_damaged(phantom: str, gan_aug, gan_aug_json) -> None:
+    from gan_aug import train_gan
+
+    run = train_gan.prepare("dcgan", phantom, settings={"width": 4, "z_dim": 8, "batch_size": 16, "total_kimg": 0.064})
+    train_gan.train(run.id, should_stop=lambda: True)
+    folder = runs.run_folder(run.id)
+    stats = folder / "stats.jsonl"
+    stats.write_text("broken{\n" + stats.read_text())
+    assert gan_aug_json("train", "--resume", run.id)["status"]["state"] == "finished"
+    assert [line["step"] for line in runs.read_stats(run.id)[0]] == [1, 4]
+    assert (folder / "damaged-stats.txt").read_text() == "broken{\n"
+    assert f"{stats} is damaged in line 1; the statistics there are left out." in (folder / "log.txt").read_text()
+
+
 def test_a_fault_of_our_own_is_told_as_one(gan_aug, monkeypatch, workspace) -> None:
     def broken() -> None:
         raise RuntimeError("a bolt\nis loose")
@@ -316,6 +381,10 @@ def test_a_fault_of_our_own_is_told_as_one(gan_aug, monkeypatch, workspace) -> N
          ["A file cannot be used: No space left on device.", "Make room, or choose another folder."]),
         (IsADirectoryError(errno.EISDIR, "Is a directory", "/w/.a.tmp", None, "/w/a"),
          ["/w/a cannot be used: Is a directory.", "Choose another folder, or move away what is in its place."]),
+        (OSError(errno.EIO, "Input/output error", "/w"),
+         ["/w cannot be used: Input/output error.", "Look whether its disk is there and healthy, or choose another folder."]),
+        (OSError(errno.ELOOP, "Too many levels of symbolic links", "/w"),
+         ["/w cannot be used: Too many levels of symbolic links.", "Choose another folder, or move away what is in its place."]),
     ],
 )  # fmt: skip
 def test_a_place_that_cannot_be_used_is_named(error: OSError, lines: list[str], gan_aug, monkeypatch, workspace) -> None:
@@ -326,6 +395,24 @@ def test_a_place_that_cannot_be_used_is_named(error: OSError, lines: list[str], 
     code, out, err = gan_aug("reindex")
     assert (code, out, err.splitlines()) == (1, "", lines)
     assert "Traceback" in gan_aug("reindex", "--debug")[2]
+
+
+@pytest.mark.parametrize("variable", ["GAN_AUG_HOME", "GAN_AUG_CHECKPOINTS"])
+@pytest.mark.parametrize("missing", ["/proc/nowhere", "/proc/nowhere/deep"])
+def test_a_place_that_cannot_be_made_is_named(variable: str, missing: str, gan_aug, monkeypatch, workspace) -> None:
+    """A folder below /proc, which the system calls missing; another file that is missing is a fault of our own."""
+    error = FileNotFoundError(errno.ENOENT, "No such file or directory", missing)
+
+    def refused() -> None:
+        raise error
+
+    monkeypatch.setattr("gan_aug.store.reindex", refused)
+    monkeypatch.setenv(variable, "/proc/nowhere/deep")
+    code, out, err = gan_aug("reindex")
+    assert (code, out) == (1, "")
+    assert err == f"{missing} cannot be used: No such file or directory.\nPoint {variable} at a folder that is there or can be made.\n"
+    error.filename = "/proc/nowhere/deep/file"
+    assert gan_aug("reindex")[2].startswith("Something went wrong inside gan_aug: FileNotFoundError")
 
 
 def test_an_error_of_the_system_that_nobody_can_mend_is_a_fault_of_our_own(gan_aug, monkeypatch, workspace) -> None:
@@ -450,6 +537,19 @@ def test_train_then_look(phantom: str, tmp_path: Path, gan_aug, gan_aug_json) ->
     assert runs.resolve(f"{run_id}@best")[1].step == best["step"] == gan_aug_json("show", run_id)["best"]["step"]
     assert f"step {best['step']}: KID" in gan_aug("show", run_id)[1]
     assert "KID" in gan_aug("evaluate", run_id, "--data", phantom, "--extractor", "random-conv", "--n", "12")[1]
+
+
+def test_publish_says_how_to_measure_what_can_be_measured(tiny: str, gan_aug, monkeypatch) -> None:
+    monkeypatch.setattr("gan_aug.publish.publish", lambda reference, name, out: out / name)
+    code, out, err = gan_aug("publish", "run", "--name", tiny)
+    assert (code, out) == (0, f"{checkpoints() / 'pretrained' / 'tiny'}\n")
+    assert err.splitlines() == [
+        "Measure it with 'gan-aug evaluate tiny --data demo' and 'gan-aug audit tiny --data demo'.",
+        "Write its card with: gan-aug card tiny",
+    ]
+    path = checkpoints() / tiny / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "kind": "classifier"}))
+    assert gan_aug("publish", "run", "--name", tiny)[2] == "Write its card with: gan-aug card tiny\n"
 
 
 def test_ctrl_c_leaves_a_snapshot_and_resume_goes_on(phantom: str, gan_aug, gan_aug_json) -> None:

@@ -142,6 +142,14 @@ def test_a_way_along_a_direction() -> None:
             latent.along(*wrong)
 
 
+@pytest.mark.parametrize(("steps", "odd"), [(2, 3), (4, 5), (48, 49)])
+def test_an_even_number_of_steps_has_none_in_the_middle(steps: int, odd: int) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        latent.along(np.zeros(2), np.ones(2), 1.0, steps)
+    assert caught.value.what == f"Of {steps} steps none is in the middle, where the seed itself belongs."
+    assert caught.value.todo == f"Use an odd number, such as {odd}."
+
+
 # --- a run's directions ------------------------------------------------------------------------------------------------------------------
 
 
@@ -264,6 +272,14 @@ def test_impossible_projections_are_refused(one: str, tmp_path: Path) -> None:
     if (checkout / ".git").exists():
         with pytest.raises(InvalidValue, match="real images"):
             project.project(one, picture, out=checkout / "projected")
+
+
+def test_a_projection_does_not_go_among_samples(one: str, tmp_path: Path) -> None:
+    picture = own_picture(one, 7, tmp_path / "own.png")
+    sample.sample_to_folder(one, [0], tmp_path / "out")
+    with pytest.raises(InvalidValue, match="holds sampled pictures, and the projection, which shows the image itself, would be taken"):
+        project.project(one, picture, out=tmp_path / "out", steps=1, starts=1)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["manifest.csv", "seed000000.png"]
 
 
 def test_the_console_projects(one: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

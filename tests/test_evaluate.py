@@ -328,6 +328,10 @@ def test_what_does_not_exist_is_named(phantom: str) -> None:
         measure("made", "nowhere")
     with pytest.raises(InvalidValue, match="no class 'naevus'"):
         measure("made", phantom, class_name="naevus")
+    with pytest.raises(InvalidValue, match="no class ''"):
+        measure("made", phantom, class_name="")
+    with pytest.raises(NotFound, match="no split ''"):
+        measure("made", phantom, split_id="")
     with pytest.raises(InvalidValue, match="Seed -1"):
         measure("made", phantom, seed=-1)
 
@@ -374,6 +378,24 @@ def test_good_company_alone_does_not_make_the_best_snapshot(phantom: str, genera
 def test_there_is_no_best_of_nothing(phantom: str) -> None:
     make_run(steps=())
     with pytest.raises(NotFound, match="no snapshot"):
+        evaluate.select_best("made", phantom, "random-conv")
+
+
+def test_the_best_is_chosen_of_a_run_and_of_nothing_else(phantom: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_run(steps=())
+    folder = write_pictures(tmp_path / "pictures")
+    monkeypatch.chdir(tmp_path)
+    for subject in ("pictures", "./pictures", str(folder)):
+        with pytest.raises(InvalidValue) as caught:
+            evaluate.select_best(subject, phantom, "random-conv")
+        assert caught.value.what == f"{subject} is a folder of pictures, and the best is chosen among all snapshots of a run."
+        assert caught.value.todo == "Name a run; see them with: gan-aug runs --kind gan"
+    with pytest.raises(InvalidValue) as caught:
+        evaluate.select_best("made@0.288", phantom, "random-conv")
+    assert caught.value.what == "made@0.288 is a single snapshot, and the best is chosen among all snapshots of a run."
+    assert caught.value.todo == "Name the run alone: made"
+    write_pictures(tmp_path / "made")
+    with pytest.raises(NotFound, match="Run made has no snapshot yet"):
         evaluate.select_best("made", phantom, "random-conv")
 
 

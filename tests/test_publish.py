@@ -100,6 +100,27 @@ def test_a_name_is_taken_once(trained: str) -> None:
         publish.publish(trained, SHIPPED, pretrained())
 
 
+def test_the_name_of_a_run_is_refused_wherever_the_copy_is_made(trained: str, tmp_path: Path) -> None:
+    """The run of the checkpoints folder is found first, so the copy could never be reached."""
+    for out in (pretrained(), workspace.checkpoints(), tmp_path / "elsewhere"):
+        with pytest.raises(InvalidValue) as refusal:
+            publish.publish(trained, trained, out)
+        assert refusal.value.what == f"There already is a run {trained!r}, in {workspace.checkpoints() / trained}."
+        assert refusal.value.todo == "Choose another name."
+    publish.publish(trained, SHIPPED, pretrained())
+    with pytest.raises(InvalidValue, match=f"There already is a run 'small-lesions', in {pretrained() / SHIPPED}"):
+        publish.publish(trained, SHIPPED, tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists() and [path.name for path in pretrained().iterdir()] == [SHIPPED]
+
+
+def test_a_shipped_run_can_be_made_anew_in_the_checkpoints_folder(trained: str) -> None:
+    """As benchmarks/shipped.py does; whether it takes the place of the shipped one is for a person to say."""
+    publish.publish(trained, SHIPPED, pretrained())
+    assert publish.publish(trained, SHIPPED, workspace.checkpoints()) == runs.run_folder(SHIPPED)
+    with pytest.raises(InvalidValue, match="There already is a run 'small-lesions'"):
+        publish.publish(trained, SHIPPED, workspace.checkpoints())
+
+
 def test_a_file_in_the_place_of_the_folder_is_named(trained: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InvalidValue, match=r"/file is already there"):

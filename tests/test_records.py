@@ -129,3 +129,9 @@ def test_settings_are_spelled_as_they_are_read(record):
 def test_wrong_settings_are_refused(text):
     with pytest.raises((InvalidValue, UnknownKey)):
         parse_settings(GanConfig, [text])
+
+
+def test_a_setting_that_is_named_twice_is_refused():
+    with pytest.raises(InvalidValue) as caught:
+        parse_settings(GanConfig, ["width=8", "batch_size=4", "width=9"])
+    assert (caught.value.what, caught.value.todo) == ("width is set twice, the second time to '9'.", "Set it once.")

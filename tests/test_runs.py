@@ -1,6 +1,10 @@
 """Run folders: ids, references, statistics that are being written, status by lock."""
 
 import dataclasses
+import errno
+import json
+import os
+import re
 
 import pytest
 
@@ -66,6 +70,7 @@ def test_records_are_read_once_and_again_when_the_folder_is_another(workspace):
         ({"novel": 1}, "Run has no 'novel'"),
         ({"config": None}, "config cannot be None"),
         ({"created": 5}, "created cannot be 5"),
+        ({"kind": "toaster"}, "kind cannot be 'toaster'"),
     ],
 )
 def test_a_damaged_record_is_named_and_does_not_hide_the_other_runs(workspace, content, says):
@@ -127,6 +132,7 @@ def test_a_damaged_choice_of_the_best_is_named(workspace, content):
         with pytest.raises(CorruptFile) as caught:
             call(run.id)
         assert str(path) in caught.value.what and "Delete that file" in caught.value.todo
+        assert caught.value.todo.endswith("choose again with: gan-aug evaluate dcgan-64-demo-all-s0-1a2b --data demo --select")
     assert runs.resolve(f"{run.id}@last")[1].step == 10
 
 
@@ -136,6 +142,8 @@ def test_shipped_runs_are_listed(workspace, monkeypatch):
     monkeypatch.setenv("GAN_AUG_CHECKPOINTS", str(workspace / "checkpoints"))
     assert runs.list_runs() == [run]
     assert runs.run_folder("shipped").parent.name == "pretrained"
+    anew = make_run("shipped", seed=1)
+    assert runs.list_runs() == [anew], "a run that is made anew in the place of a shipped one is listed once"
 
 
 def test_a_missing_run_names_the_nearest(workspace):
@@ -159,8 +167,9 @@ def test_references(workspace):
         add_snapshot(run, step, kimg)
     assert runs.resolve(run.id)[1].step == runs.resolve(f"{run.id}@last")[1].step == 30
     assert runs.resolve(f"{run.id}@2.5")[1].step == 20
-    with pytest.raises(NotFound, match="No best snapshot"):
+    with pytest.raises(NotFound, match="No best snapshot") as caught:
         runs.resolve(f"{run.id}@best")
+    assert caught.value.todo == "Choose one with: gan-aug evaluate dcgan-64-demo-all-s0-1a2b --data demo --select"
     assert runs.best(run.id) is None
     runs.choose_best(run.id, 10, "KID")
     assert (runs.best(run.id)["step"], runs.best(run.id)["reason"]) == (10, "KID")
@@ -184,6 +193,78 @@ def test_a_later_format_is_refused(workspace):
     files.write_json(path, {**files.read_json(path), "format": 2})
     with pytest.raises(CorruptFile, match="format 2"):
         runs.read_meta(path.parent)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": None}, {"step": None}, {"created": None}, {"step": "x"}, {"step": 1.5}, {"kimg": "1"}, {"kimg": float("nan")},
+        {"sampled": "G"}, {"sampled": []}, {"files": []}, {"files": {"G.safetensors": "0"}},
+        {"files": {"G.safetensors": {"sha256": "0"}}}, {"files": {"G.safetensors": {"sha256": 0, "bytes": 7}}}, {"metrics": []},
+    ],
+)  # fmt: skip
+def test_a_damaged_snapshot_is_left_out_and_told(workspace, change):
+    run = make_run()
+    add_snapshot(run, 10, 1.0)
+    add_snapshot(run, 20, 2.0)
+    path = runs.snapshot_folder(runs.run_folder(run.id), 20) / "meta.json"
+    meta = {name: value for name, value in {**files.read_json(path), **change}.items() if value is not None}
+    path.write_text(json.dumps(meta))
+    found, notices = runs.scan_checkpoints(run.id)
+    assert ([checkpoint.step for checkpoint in found], notices) == ([10], [f"{path} is damaged."])
+    with pytest.raises(CorruptFile, match=re.escape(f"{path} is damaged.")):
+        runs.read_meta(path.parent)
+    assert runs.resolve(run.id)[1].step == 10
+    runs.choose_best(run.id, 20, "KID")
+    with pytest.raises(NotFound) as caught:
+        runs.resolve(f"{run.id}@best")
+    assert caught.value.what == f"Run {run.id} has no snapshot @best. {path} is damaged."
+
+
+def test_a_run_without_a_readable_snapshot_says_so(workspace):
+    run = make_run()
+    add_snapshot(run, 10, 1.0)
+    path = runs.snapshot_folder(runs.run_folder(run.id), 10) / "meta.json"
+    path.write_text('{"format": 1}')
+    with pytest.raises(NotFound) as caught:
+        runs.resolve(run.id)
+    assert caught.value.what == f"Run {run.id} has no snapshot that can be read: {path} is damaged."
+    assert caught.value.todo == "Bring its files back, make them readable, or update gan_aug if a newer version wrote them."
+
+
+def test_a_snapshots_folder_that_cannot_be_read_is_told(workspace, monkeypatch):
+    run = make_run()
+    add_snapshot(run, 10, 1.0)
+    folder = runs.run_folder(run.id) / "snapshots"
+    genuine = os.scandir, os.listdir
+
+    def refusing(listing):  # for root, as whom tests may run, every folder is readable
+        def listed(place="."):
+            if str(place) == str(folder):
+                raise PermissionError(errno.EACCES, "Permission denied", str(place))
+            return listing(place)
+
+        return listed
+
+    monkeypatch.setattr(os, "scandir", refusing(genuine[0]))
+    monkeypatch.setattr(os, "listdir", refusing(genuine[1]))
+    assert runs.scan_checkpoints(run.id) == ([], [f"{folder} cannot be read: Permission denied."])
+    with pytest.raises(NotFound) as caught:
+        runs.resolve(run.id)
+    assert caught.value.what == f"Run {run.id} has no snapshot that can be read: {folder} cannot be read: Permission denied."
+
+
+def test_one_snapshot_that_cannot_be_read_is_told_and_a_stray_file_is_none(workspace):
+    run = make_run()
+    add_snapshot(run, 10, 1.0)
+    add_snapshot(run, 20, 2.0)
+    folder = runs.run_folder(run.id)
+    (folder / "snapshots" / "step-notes").write_text("x")
+    path = runs.snapshot_folder(folder, 20) / "meta.json"
+    path.unlink()
+    path.mkdir()
+    found, notices = runs.scan_checkpoints(run.id)
+    assert ([checkpoint.step for checkpoint in found], notices) == ([10], [f"{path.parent} cannot be read: Is a directory."])
 
 
 def test_verify_names_what_is_missing_or_changed(workspace):
@@ -244,6 +325,38 @@ def test_statistics_of_a_resumed_run_are_read_anew_however_long_they_have_become
     for line in resumed[2:]:
         runs.append_stats(folder, line)
     assert runs.read_stats(run.id, place)[0] == resumed
+
+
+DAMAGED = [b"broken{", b'{"a": 1}', b"[1]", b"", b'{"step": "2"}', b'{"step": 2, "loss": "x"}', b'{"step": 2, "loss": NaN}', b"\xff"]
+
+
+@pytest.mark.parametrize("line", DAMAGED)
+def test_damaged_lines_of_statistics_are_left_out_and_told(workspace, caplog, line):
+    run = make_run()
+    path = runs.run_folder(run.id) / "stats.jsonl"
+    path.write_bytes(b'{"step": 1}\n' + line + b'\n{"step": 3}\n')
+    lines, place = runs.read_stats(run.id)
+    assert lines == [{"step": 1}, {"step": 3}]
+    assert caplog.messages == [f"{path} is damaged in line 2; the statistics there are left out."]
+    with path.open("ab") as stream:
+        stream.write(line + b'\n{"step": 4}\n')
+    assert runs.read_stats(run.id, place)[0] == [{"step": 4}]
+    assert caplog.messages[1:] == [f"{path} is damaged in line 4; the statistics there are left out."]
+
+
+@pytest.mark.parametrize("line", DAMAGED)
+def test_a_resumed_run_sets_damaged_lines_of_statistics_aside(workspace, caplog, line):
+    run = make_run()
+    path = runs.run_folder(run.id) / "stats.jsonl"
+    path.write_bytes(b'{"step": 1}\n' + line + b'\n{"step": 3}\n{"step": 4}\n{"st')
+    runs.truncate_stats(path.parent, 3)
+    assert path.read_bytes() == b'{"step": 1}\n{"step": 3}\n'
+    aside = path.with_name("damaged-stats.txt")
+    assert aside.read_bytes() == line + b"\n"
+    told = f"{path} is damaged in line 2; the statistics there are left out. What stood there is now in {aside}."
+    assert runs.log_tail(run.id).endswith(f"  {told}") and caplog.messages == [told]
+    runs.truncate_stats(path.parent, 1)
+    assert path.read_bytes() == b'{"step": 1}\n' and aside.read_bytes() == line + b"\n" and len(caplog.messages) == 1
 
 
 def test_status_is_told_by_the_lock(workspace):

@@ -334,8 +334,85 @@ def test_class_names_are_harmless_in_files_and_spreadsheets(tmp_path):
     export_onnx(make_gan("acgan", "formula", classes=("=cmd|'/c calc'!A0", "../a/b")))
     sample.sample_to_folder("formula", [0], tmp_path, "=cmd|'/c calc'!A0")
     sample.sample_to_folder("formula", [0], tmp_path, "../a/b")
-    assert sorted(item.name for item in tmp_path.iterdir()) == ["manifest.csv", "seed000000-_a_b.png", "seed000000-_cmd_c_calc_A0.png"]
-    assert manifest(tmp_path)["seed000000-_cmd_c_calc_A0.png"]["class"] == "'=cmd|'/c calc'!A0"
+    assert sorted(item.name for item in tmp_path.iterdir()) == [
+        "manifest.csv",
+        "seed000000-_a_b.8e7e11e4.png",
+        "seed000000-_cmd_c_calc_A0.3594b490.png",
+    ]
+    assert manifest(tmp_path)["seed000000-_cmd_c_calc_A0.3594b490.png"]["class"] == "'=cmd|'/c calc'!A0"
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("malignant", "seed000007-malignant.png"),
+        ("a_b", "seed000007-a_b.png"),
+        ("a__b", "seed000007-a__b.png"),
+        ("non-melanoma", "seed000007-non-melanoma.png"),
+        ("良性", "seed000007-良性.png"),
+        ("सौम्य", "seed000007-सौम्य.png"),
+        ("n\u00e9vus", "seed000007-n\u00e9vus.png"),
+        ("ne\u0301vus", "seed000007-n\u00e9vus.a9251487.png"),
+        ("a b", "seed000007-a_b.c8687a08.png"),
+        ("a/b", "seed000007-a_b.c14cddc0.png"),
+        ("a b" * 60, "seed000007-" + "a_b" * 15 + ".c2850f9d.png"),
+        ("性" * 200, "seed000007-" + "性" * 45 + ".2232d612.png"),
+    ],
+)
+def test_a_picture_is_called_by_its_class(label, name):
+    assert sampled_folder.file_name("acgan", 7, label) == name
+    assert sampled_folder.file_name("dcgan", 7, label) == "seed000007.png"
+
+
+@pytest.mark.parametrize("classes", [("良性", "悪性"), ("a b", "a_b")])
+def test_classes_of_any_script_share_a_folder(tmp_path, classes):
+    run_id = f"script{len(classes[0])}"
+    export_onnx(make_gan("acgan", run_id, classes=classes))
+    for label in (*classes, classes[0]):
+        sample.sample_to_folder(run_id, [0], tmp_path, label)
+    rows = manifest(tmp_path)
+    assert sorted(row["class"] for row in rows.values()) == sorted(classes)
+    (tmp_path / "manifest.csv").write_text(",".join(sampled_folder.MANIFEST_COLUMNS) + "\n")
+    sample.sample_to_folder(run_id, [1], tmp_path, classes[1])
+    assert manifest(tmp_path).items() >= rows.items(), "found again by what they say of themselves"
+
+
+# --- what else lies there ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_of_samples_is_measured_by_its_manifest(tmp_path):
+    out = tmp_path / "pictures"
+    sample.sample_to_folder("one", [0, 1], out)
+    sampled = (out / "seed000000.png", out / "seed000001.png")
+    assert open_subject(str(out)).files == open_subject(str(tmp_path)).files == sampled
+    for foreign in (out / "projection.png", out / "below" / "photograph.jpg", out / "seed000009.png"):
+        foreign.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (SIDE, SIDE)).save(foreign)
+        for subject in (out, tmp_path):
+            with pytest.raises(InvalidValue) as caught:
+                open_subject(str(subject))
+            assert caught.value.what == f"{foreign} is not listed in {out / 'manifest.csv'}: it may be no picture of the generator."
+            assert caught.value.todo.startswith("Move it elsewhere")
+        foreign.unlink()
+    (out / "seed000001.png").unlink()
+    assert open_subject(str(out)).files == sampled[:1]
+
+
+def test_pictures_beside_a_folder_of_samples_or_another_manifest_are_measured(tmp_path):
+    sample.sample_to_folder("one", [0], tmp_path / "sampled")
+    (tmp_path / "sampled" / "seed000000.png").rename(tmp_path / "beside.png")
+    (tmp_path / "manifest.csv").write_text("file,age\nx.png,3\n")
+    assert open_subject(str(tmp_path)).files == (tmp_path / "beside.png",)
+
+
+def test_nothing_else_is_written_among_samples(tmp_path):
+    sampled_folder.refuse(tmp_path / "new", "a walk")
+    sampled_folder.refuse(tmp_path, "a walk")
+    sample.sample_to_folder("one", [0], tmp_path)
+    with pytest.raises(InvalidValue) as caught:
+        sampled_folder.refuse(tmp_path, "a walk")
+    assert caught.value.what == f"{tmp_path} holds sampled pictures, and a walk would be taken for one of them."
+    assert caught.value.todo == "Choose another folder."
 
 
 # --- walks -------------------------------------------------------------------------------------------------------------------------------

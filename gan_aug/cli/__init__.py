@@ -13,18 +13,22 @@ from typing import Annotated
 import typer
 
 import gan_aug
+from gan_aug import workspace
 from gan_aug.cli import data, gan, publish, review, runs, study, sweep, work
 from gan_aug.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED, EXIT_WRONG_USE, UsageError, remark
-from gan_aug.errors import UserError, refusal
+from gan_aug.errors import UserError, place_of, refusal
 
 _MAKE_ROOM = "Make room, or choose another folder."
 _IN_THE_WAY = "Choose another folder, or move away what is in its place."
 _ANOTHER = "Choose another folder, or make it readable and writable."
+_DISK = "Look whether its disk is there and healthy, or choose another folder."
 # What a user can mend of a file or folder that the system refuses; any other of its errors is a fault of our own.
 _MENDABLE = {
     errno.EACCES: _ANOTHER, errno.EPERM: _ANOTHER, errno.EROFS: _ANOTHER,
     errno.ENOSPC: _MAKE_ROOM, errno.EDQUOT: _MAKE_ROOM,
     errno.ENOTDIR: _IN_THE_WAY, errno.EEXIST: _IN_THE_WAY, errno.EISDIR: _IN_THE_WAY,
+    errno.ELOOP: _IN_THE_WAY, errno.EMLINK: _ANOTHER,
+    errno.EIO: _DISK, errno.ENODEV: _DISK, errno.ENXIO: _DISK, errno.ESTALE: _DISK, errno.ENOTCONN: _DISK, errno.ETIMEDOUT: _DISK,
     errno.ENAMETOOLONG: "Choose a shorter name.",
 }  # fmt: skip
 
@@ -118,9 +122,21 @@ def _run(arguments: list[str]) -> int:
     try:
         return app(arguments, prog_name="gan-aug", standalone_mode=False) or EXIT_DONE
     except OSError as error:
-        if error.errno not in _MENDABLE:
+        todo = _todo(error)
+        if todo is None:
             raise
-        raise UserError(refusal(error), _MENDABLE[error.errno]) from error
+        raise UserError(refusal(error), todo) from error
+
+
+def _todo(error: OSError) -> str | None:
+    """What a user can do about an error of the system; None if it is a fault of our own."""
+    if error.errno != errno.ENOENT:
+        return _MENDABLE.get(error.errno)
+    # As a rule a file that is missing is our own fault; but where a folder cannot even be made, as below /proc, another is to be named.
+    for variable, place in (("GAN_AUG_HOME", workspace.home), ("GAN_AUG_CHECKPOINTS", workspace.checkpoints)):
+        if error.filename and place().is_relative_to(place_of(error)):
+            return f"Point {variable} at a folder that is there or can be made."
+    return None
 
 
 def _command_of(error: Exception) -> str:

@@ -74,8 +74,11 @@ def train(
     options["device_name"] = device
     if dry_run:
         from gan_aug import train_gan
+        from gan_aug.train_gan import ranks
 
-        _show_plan(*train_gan.plan(gan, data, **options), json)
+        planned = train_gan.plan(gan, data, **options)
+        if ranks.launched().main:  # of several processes that a launcher started, one speaks
+            _show_plan(*planned, json)
         return EXIT_DONE
 
     def prepare() -> str:
@@ -182,8 +185,11 @@ def walk(
 ) -> None:
     """Walk from seed to seed, on great circles, as an animation or a strip."""
     from gan_aug import sample as sampling
+    from gan_aug import sampled_folder
     from gan_aug.latent import parse_seeds
 
+    if out.suffix.lower() in (".png", ".webp"):
+        sampled_folder.refuse(out.parent, "a walk")
     numbers, references = parse_seeds(seeds), [run, *(same_z or [])]
     if through_classes:
         if len(numbers) != 1 or same_z or class_name:
@@ -214,16 +220,18 @@ def directions(
     top: Annotated[int, typer.Option(metavar="N", help="How many, the strongest first.")] = 8,
     seeds: Annotated[str, typer.Option(metavar="SEEDS", help="Seeds to start from, one row each.")] = "0-2",
     reach: Annotated[float, typer.Option(metavar="R", help="How far to go either way, in standard deviations of z.")] = 4.0,
-    steps: Annotated[int, typer.Option(metavar="N", help="Pictures on the way.")] = 7,
+    steps: Annotated[int, typer.Option(metavar="N", help="Pictures on the way, an odd number.")] = 7,
     class_name: ClassName = None,
     save: Annotated[
-        list[str] | None, typer.Option(metavar="NUMBER=NAME", help="Give a direction a name, in the database; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="NUMBER=NAME", help="Name a direction, in the database; replaces one of that name. May be repeated."),
     ] = None,
     named: Annotated[bool, typer.Option("--named", help="The directions that have names instead.")] = False,
     json: Json = False,
 ) -> None:
     """Find the directions in which a GAN's pictures change most, see each as a strip, and name them."""
     from gan_aug import directions as finding
+    from gan_aug import sampled_folder
     from gan_aug.latent import parse_seeds
 
     pairs = [text.partition("=") for text in save or []]
@@ -233,6 +241,9 @@ def directions(
         refuse(context, {"top"}, "cannot be given with --named, which shows all directions that have names.")
     if any(not number.isdecimal() or not name for number, _, name in pairs):
         raise UsageError("--save takes a number and a name, as in --save 1=darker.")
+    sampled_folder.refuse(out, "a strip")
+    if pairs:
+        _check_saved(run, [(int(number), name) for number, _, name in pairs])
     lines = finding.write_strips(run, out, top, tuple(parse_seeds(seeds)), reach, steps, class_name, named)
     saved = [finding.save(run, int(number), name).name for number, _, name in pairs]
     if json:
@@ -242,6 +253,30 @@ def directions(
     print_table(("file", "strength"), ((line["file"], line["strength"]) for line in lines), empty="")
     if saved:
         say(f"Saved: {', '.join(saved)}.")
+
+
+def _check_saved(run: str, pairs: list[tuple[int, str]]) -> None:
+    """Refuse what --save cannot do, before anything is written.
+
+    Raises
+    ------
+    UsageError
+        If a name is given twice: the first direction would lose it.
+    UserError
+        If there is no such direction, or it cannot be called so.
+    """
+    from gan_aug import directions as finding
+    from gan_aug import workspace
+    from gan_aug.errors import InvalidValue
+
+    names = [workspace.check_name(name, "name of a direction") for _, name in pairs]
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice:
+        raise UsageError(f"--save gives the name {twice} to two directions; give each a name of its own.")
+    there = len(finding.find(run).vectors)
+    for number, _ in pairs:
+        if not 1 <= number <= there:
+            raise InvalidValue(f"There is no direction {number}.", f"There are 1 to {there}.")
 
 
 @app.command(

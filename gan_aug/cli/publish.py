@@ -29,7 +29,7 @@ def publish(
 ) -> None:
     """Copy a snapshot with its weights in half precision, ready to be passed on; only what CC0 images made."""
     from gan_aug import publish as publishing
-    from gan_aug import workspace
+    from gan_aug import runs, workspace
 
     folder = publishing.publish(reference, name, out or workspace.pretrained())
     if json:
@@ -37,7 +37,11 @@ def publish(
         return
     say(str(folder))
     if out in (None, workspace.pretrained()):  # elsewhere no command finds it
-        remark(f"Measure it with 'gan-aug evaluate {name}' and 'gan-aug audit {name}', then write its card: gan-aug card {name}")
+        run = runs.load_run(name)
+        if run.kind == "gan":
+            data = f"--data {run.dataset}"
+            remark(f"Measure it with 'gan-aug evaluate {name} {data}' and 'gan-aug audit {name} {data}'.")
+        remark(f"Write its card with: gan-aug card {name}")
 
 
 @app.command()

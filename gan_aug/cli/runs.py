@@ -135,7 +135,7 @@ def evaluate(
     """Measure generated images against real ones: KID, Frechet distance, precision, recall, density, coverage."""
     from gan_aug import jobs
 
-    if select and (part != "val" or class_name or split or infinity):
+    if select and (part != "val" or class_name is not None or split is not None or infinity):
         raise UsageError("--select looks at val and at the run's own class and split; leave --part, --class, --split and --infinity out.")
     with jobs.slot(f"gan-aug evaluate {subject}"), progress("measuring") as report:
         from gan_aug import evaluate as evaluation
@@ -187,8 +187,10 @@ def audit(
     json: Json = False,
 ) -> None:
     """Tell whether a generator copies the images it was trained on, beside held-out real images."""
-    from gan_aug import jobs
+    from gan_aug import jobs, sampled_folder
 
+    if out is not None:
+        sampled_folder.refuse(out, "the sheet, which shows real images,")
     with jobs.slot(f"gan-aug audit {subject}"), progress("comparing") as report:
         from gan_aug import audit as auditing
 

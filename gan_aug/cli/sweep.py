@@ -71,6 +71,7 @@ def sweep(
     from gan_aug import study
     from gan_aug.latent import parse_seeds
     from gan_aug.records import GanConfig
+    from gan_aug.study.sweep import trains_gans
 
     if name is None:
         raise UsageError("Missing option '--name'.")
@@ -80,6 +81,8 @@ def sweep(
     elif data is None or schemes is None:
         raise UsageError("Missing option '--data' or '--schemes'.")
     else:
+        if not trains_gans(schemes):
+            refuse(context, {"preset", "kimg", "gan_settings"}, "cannot be given where no scheme trains a GAN, as train(dcgan) does.")
         planned = study.plan_sweep(
             name,
             data,

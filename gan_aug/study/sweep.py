@@ -139,6 +139,11 @@ def plan_sweep(
     return sweep
 
 
+def trains_gans(scheme: str) -> bool:
+    """Whether a scheme, as typed, has a GAN trained for every split."""
+    return _RECIPE.search(scheme) is not None
+
+
 def _recipes(schemes: tuple[str, ...], image_set: ImageSet, preset: str, settings: dict[str, Any]) -> tuple[Recipe, ...]:
     """The recipes among the schemes, each once; every scheme must make sense when a run stands in the recipe's place."""
     found = {}

@@ -14,6 +14,8 @@ from gan_aug.records import GanConfig, Run, from_dict, to_dict
 from gan_aug.train_gan import ranks
 from gan_aug.train_gan.state import n_classes, training_rows
 
+RESOLUTIONS = (64, 128, 256)  # those that records.GanConfig allows [px]
+
 
 def plan(
     gan: str,
@@ -47,7 +49,13 @@ def plan(
     if config.resolution > record.size:
         raise InvalidValue(
             f"Dataset {data} holds images of {record.size} px, and {config.resolution} px were asked for.",
-            f"Train at {record.size} px or less, or import the images again with --size {config.resolution}.",
+            _what_fits(record.size, config.resolution),
+        )
+    if config.snapshot_kimg < config.tick_kimg:
+        raise InvalidValue(
+            f"A snapshot every {config.snapshot_kimg:g} thousand images was asked for (snapshot_kimg), but one is written only where "
+            f"statistics are, every {config.tick_kimg:g} (tick_kimg).",
+            f"Set tick_kimg to {config.snapshot_kimg:g} or less too, or snapshot_kimg to {config.tick_kimg:g} or more.",
         )
     if class_name is not None and class_name not in record.classes:
         raise NotFound(f"Dataset {data} has no class {class_name!r}.", f"Its classes are {', '.join(record.classes)}.")
@@ -82,6 +90,14 @@ def plan(
     )
     device.pick(run.device)
     return run, rows
+
+
+def _what_fits(size: int, wanted: int) -> str:
+    """What to do about images of ``size`` px, which are smaller than ``wanted``."""
+    smaller = [str(resolution) for resolution in RESOLUTIONS if resolution <= size]
+    if smaller:
+        return f"Train at {' or '.join(smaller)} px, or import the images again with --size {wanted}."
+    return f"Import the images again with --size {wanted}; GANs are trained at {', '.join(map(str, RESOLUTIONS))} px."
 
 
 def prepare(gan: str, data: str, **options: Any) -> Run:
