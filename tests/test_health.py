@@ -35,6 +35,7 @@ def lines(n: int = 30, **numbers: object) -> list[dict[str, float]]:
 
 
 # Statistics of trainings at 64 px on photographs, 100 kimg where none are named, of benchmarks/small_data.py: what `look` reads of them.
+# SN-GAN's are of the small-data preset of before 2026-12-01, which had twice the rates.
 RECORDED = json.loads(Path(__file__).with_name("recorded_trainings.json").read_text())
 
 # A D that rates real and generated images alike, at whatever level, from the 20th tick on.
