@@ -153,7 +153,7 @@ def newest_good(run: Run) -> tuple[Snapshot | None, list[str]]:
             damaged.append(Path(checkpoint.folder))
             continue
         if snapshot.optimisers:
-            refuse_other_settings(run, checkpoint)
+            _refuse_other_settings(run, checkpoint)
             for folder in damaged:
                 (folder / "meta.json").rename(folder / _SET_ASIDE)
             return snapshot, ([*notices, f"The training goes on from step {snapshot.step}."] if notices else [])
@@ -165,7 +165,7 @@ def newest_good(run: Run) -> tuple[Snapshot | None, list[str]]:
     return None, []
 
 
-def refuse_other_settings(run: Run, checkpoint: Checkpoint) -> None:
+def _refuse_other_settings(run: Run, checkpoint: Checkpoint) -> None:
     """Refuse a run whose run.json was edited after it had begun: its snapshot belongs to other settings.
 
     Raises

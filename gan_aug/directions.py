@@ -217,6 +217,17 @@ def write_strips(
     return lines
 
 
+def check_number(found: Directions, number: int) -> None:
+    """Refuse a number that no direction has; the strongest has 1.
+
+    Raises
+    ------
+    InvalidValue
+    """
+    if not 1 <= number <= len(found.vectors):
+        raise InvalidValue(f"There is no direction {number}.", f"There are 1 to {len(found.vectors)}.")
+
+
 def save(reference: str, number: int, name: str, by: str = "console") -> store.Direction:
     """Give the ``number``-th strongest direction (from 1) of a run a name, in the database.
 
@@ -226,6 +237,5 @@ def save(reference: str, number: int, name: str, by: str = "console") -> store.D
         As :func:`find`; and if there is no such direction or the name cannot be one.
     """
     found = find(reference)
-    if not 1 <= number <= len(found.vectors):
-        raise InvalidValue(f"There is no direction {number}.", f"There are 1 to {len(found.vectors)}.")
+    check_number(found, number)
     return store.save_direction(found.checkpoint.partition("@")[0], name, found.vectors[number - 1].tolist(), by)

@@ -15,6 +15,7 @@ from gan_aug.fields import check_types, from_dict, parse_settings, require, spel
 __all__ = [
     "NOTICE",
     "PARTS",
+    "RESOLUTIONS",
     "Checkpoint",
     "ClassifierConfig",
     "Dataset",
@@ -115,6 +116,9 @@ class SeenImage:
     lesion_sha256: str = ""
 
 
+RESOLUTIONS = (64, 128, 256)  # at which GANs are trained [px]
+
+
 @dataclasses.dataclass(frozen=True)
 class GanConfig:
     """Everything that decides how a GAN is trained, besides its name, its data and its seed.
@@ -159,7 +163,7 @@ class GanConfig:
 
     def __post_init__(self) -> None:
         check_types(self)
-        require(self.resolution in (64, 128, 256), "resolution", self.resolution, "64, 128 or 256")
+        require(self.resolution in RESOLUTIONS, "resolution", self.resolution, "64, 128 or 256")
         for name in ("z_dim", "width", "d_steps", "r1_every"):
             require(1 <= getattr(self, name) <= 4096, name, getattr(self, name), "a whole number from 1 to 4096")
         # One image has no batch statistics, and BatchNorm would return its bias.

@@ -267,16 +267,14 @@ def _check_saved(run: str, pairs: list[tuple[int, str]]) -> None:
     """
     from gan_aug import directions as finding
     from gan_aug import workspace
-    from gan_aug.errors import InvalidValue
 
     names = [workspace.check_name(name, "name of a direction") for _, name in pairs]
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice:
         raise UsageError(f"--save gives the name {twice} to two directions; give each a name of its own.")
-    there = len(finding.find(run).vectors)
+    found = finding.find(run)
     for number, _ in pairs:
-        if not 1 <= number <= there:
-            raise InvalidValue(f"There is no direction {number}.", f"There are 1 to {there}.")
+        finding.check_number(found, number)
 
 
 @app.command(

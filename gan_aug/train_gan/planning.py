@@ -10,11 +10,9 @@ from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import load_split
 from gan_aug.data.training_list import training_list
 from gan_aug.errors import InvalidValue, NotFound
-from gan_aug.records import GanConfig, Run, from_dict, to_dict
+from gan_aug.records import RESOLUTIONS, GanConfig, Run, from_dict, to_dict
 from gan_aug.train_gan import ranks
 from gan_aug.train_gan.state import n_classes, training_rows
-
-RESOLUTIONS = (64, 128, 256)  # those that records.GanConfig allows [px]
 
 
 def plan(

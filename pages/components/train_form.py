@@ -13,11 +13,10 @@ from gan_aug import catalog, jobs, runs, workspace
 from gan_aug.data.dataset import open_dataset
 from gan_aug.data.split import describe, list_splits
 from gan_aug.errors import NotFound
-from gan_aug.records import Dataset, GanConfig, Job, Run
+from gan_aug.records import RESOLUTIONS, Dataset, GanConfig, Job, Run
 from pages.components import chrome, machine
 from pages.components.config_help import MAIN_FIELDS, WORDS
 
-SIZES = (64, 128, 256)
 FEW_IMAGES = 200  # below so many training images a GAN tends to repeat what it has seen
 LITTLE_DISK = 2_000_000_000  # bytes; a training writes some hundred megabytes of snapshots
 
@@ -126,7 +125,7 @@ def _settings(start: dict[str, Any], record: Dataset, unused: tuple[str, ...], p
     """Widgets for the fields of GanConfig that the GAN uses, the advanced ones folded away; their values."""
     values = {}
     left, right = st.columns(2)
-    sizes = [size for size in SIZES if size <= record.size] or [SIZES[0]]
+    sizes = [size for size in RESOLUTIONS if size <= record.size] or [RESOLUTIONS[0]]
     words = WORDS["resolution"]
     at = sizes.index(start["resolution"]) if start["resolution"] in sizes else 0
     values["resolution"] = left.selectbox(
